@@ -1,0 +1,1 @@
+//! HTTP routes of the Engine API: decode, call one engine method, encode; no policy.

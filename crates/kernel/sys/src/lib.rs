@@ -1,0 +1,1 @@
+//! Every system call we wrap, and all `unsafe` code; knows no container.

@@ -1,0 +1,1 @@
+//! Docker's command-line grammar and help layout, from tables of flags; knows no command.

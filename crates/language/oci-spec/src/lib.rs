@@ -1,0 +1,1 @@
+//! OCI image and runtime documents as types that keep unknown fields; knows no store and no kernel.

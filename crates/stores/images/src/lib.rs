@@ -1,0 +1,1 @@
+//! Image content by digest, layers, snapshots, tags and their transfer (archives, registries); knows no container.

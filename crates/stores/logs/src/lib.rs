@@ -1,0 +1,1 @@
+//! Reading record files: tail, since, until, follow across rotation; knows no container.

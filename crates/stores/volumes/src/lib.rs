@@ -1,0 +1,1 @@
+//! Named data with drivers; knows no container.
