@@ -1,1 +1,10 @@
 //! Namespaces, leak check and fault driver for tests; knows only `sys` and drives the engine as a built binary.
+
+#![allow(clippy::disallowed_methods, reason = "tests start programs: clients, registries, the engine itself")]
+#![allow(clippy::unwrap_used, reason = "a broken test bench fails the test")]
+
+pub mod http;
+pub mod images;
+pub mod program;
+pub mod tar;
+pub mod wait;
