@@ -15,16 +15,16 @@ pub(crate) fn parse(text: &str) -> Result<(Vec<Node>, Definitions), TemplateErro
     let mut parser = Parser { pieces: pieces.into_iter(), definitions: Vec::new(), depth: 0, loops: 0 };
     let (nodes, end) = parser.block()?;
     match end {
-        End::Text => Ok((nodes, parser.definitions)),
-        End::Else { at, .. } => Err(syntax(at, "unexpected {{else}}")),
-        End::End { at } => Err(syntax(at, "unexpected {{end}}")),
+        Closed::Text => Ok((nodes, parser.definitions)),
+        Closed::Else { at, .. } => Err(syntax(at, "unexpected {{else}}")),
+        Closed::Ended { at } => Err(syntax(at, "unexpected {{end}}")),
     }
 }
 
 /// What closed a block.
-enum End {
+enum Closed {
     Text,
-    End {
+    Ended {
         at: Position,
     },
     /// `{{else}}`, or `{{else if …}}` with the words behind it.
@@ -48,7 +48,7 @@ fn syntax(at: Position, message: impl Into<String>) -> TemplateError {
 }
 
 impl Parser {
-    fn block(&mut self) -> Result<(Vec<Node>, End), TemplateError> {
+    fn block(&mut self) -> Result<(Vec<Node>, Closed), TemplateError> {
         let mut nodes = Vec::new();
         while let Some(piece) = self.pieces.next() {
             let (words, at) = match piece {
@@ -68,13 +68,13 @@ impl Parser {
                 words.next();
             }
             match keyword.as_str() {
-                "end" => return Ok((nodes, End::End { at })),
-                "else" => return Ok((nodes, End::Else { words, at })),
+                "end" => return Ok((nodes, Closed::Ended { at })),
+                "else" => return Ok((nodes, Closed::Else { words, at })),
                 "define" => self.define(words, at)?,
                 _ => nodes.push(self.statement(&keyword, words, at)?),
             }
         }
-        Ok((nodes, End::Text))
+        Ok((nodes, Closed::Text))
     }
 
     fn statement(&mut self, keyword: &str, mut words: Words, at: Position) -> Result<Node, TemplateError> {
@@ -124,9 +124,9 @@ impl Parser {
         let (nodes, end) = self.block()?;
         self.depth -= 1;
         match end {
-            End::End { .. } => Ok(nodes),
-            End::Else { at, .. } => Err(syntax(at, "unexpected {{else}}")),
-            End::Text => Err(syntax(at, "unexpected EOF")),
+            Closed::Ended { .. } => Ok(nodes),
+            Closed::Else { at, .. } => Err(syntax(at, "unexpected {{else}}")),
+            Closed::Text => Err(syntax(at, "unexpected EOF")),
         }
     }
 
@@ -140,15 +140,15 @@ impl Parser {
         let (body, end) = self.block()?;
         self.loops -= usize::from(keyword == "range");
         let otherwise = match end {
-            End::End { .. } => Vec::new(),
-            End::Text => return Err(syntax(at, "unexpected EOF")),
-            End::Else { mut words, at } => match words.next().map(|word| word.token) {
+            Closed::Ended { .. } => Vec::new(),
+            Closed::Text => return Err(syntax(at, "unexpected EOF")),
+            Closed::Else { mut words, at } => match words.next().map(|word| word.token) {
                 None => {
                     let (nodes, end) = self.block()?;
                     match end {
-                        End::End { .. } => nodes,
-                        End::Else { at, .. } => return Err(syntax(at, "expected end; found {{else}}")),
-                        End::Text => return Err(syntax(at, "unexpected EOF")),
+                        Closed::Ended { .. } => nodes,
+                        Closed::Else { at, .. } => return Err(syntax(at, "expected end; found {{else}}")),
+                        Closed::Text => return Err(syntax(at, "unexpected EOF")),
                     }
                 }
                 // `{{else if}}` shares the {{end}} of the outer block.
