@@ -83,8 +83,7 @@ mod live {
 
     pub(super) fn visit(name: &'static str) -> Result<(), Injected> {
         static PLANS: OnceLock<Vec<Plan>> = OnceLock::new();
-        let plans =
-            PLANS.get_or_init(|| parse_plans(&std::env::var("GANTRY_FAULT").unwrap_or_default()));
+        let plans = PLANS.get_or_init(|| parse_plans(&std::env::var("GANTRY_FAULT").unwrap_or_default()));
         for plan in plans.iter().filter(|plan| plan.name == name) {
             let pass = plan.passes.fetch_add(1, Ordering::Relaxed) + 1;
             if plan.pass.is_some_and(|wanted| wanted != pass) {

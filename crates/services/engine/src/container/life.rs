@@ -19,7 +19,9 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::restart_policy::{self, RestartRule};
+use units::restart::RestartPolicy;
+
+use super::restart_policy;
 
 #[cfg(test)]
 mod tests;
@@ -146,7 +148,7 @@ pub struct Past {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rules {
     /// `--restart`.
-    pub restart: RestartRule,
+    pub restart: RestartPolicy,
     /// `--rm`.
     pub auto_remove: bool,
 }
@@ -550,7 +552,7 @@ fn signal_sent(life: &Life, rules: &Rules, signal: i32, stop: bool) -> Outcome {
 /// without a restart policy nothing would, and the write is saved.
 fn signal_steps(rules: &Rules, signal: i32, stop: bool) -> Vec<Step> {
     let mut steps = Vec::with_capacity(4);
-    if stop && rules.restart != RestartRule::No {
+    if stop && rules.restart != RestartPolicy::No {
         steps.push(Step::Record);
     }
     steps.push(Step::Send(signal));

@@ -2,18 +2,7 @@
 
 use std::time::Duration;
 
-/// `HostConfig.RestartPolicy`, understood.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RestartRule {
-    /// Never.
-    No,
-    /// Whatever the code.
-    Always,
-    /// Whatever the code, but not across a client's stop.
-    UnlessStopped,
-    /// After a non-zero code, at most so often; 0 means without limit.
-    OnFailure(u32),
-}
+use units::restart::RestartPolicy;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -22,11 +11,11 @@ const GOOD_RUN: Duration = Duration::from_secs(10);
 
 /// Whether a process that ended by itself is started again.
 #[must_use]
-pub fn wants_restart(rule: RestartRule, exit_code: i32, restarts: u32) -> bool {
+pub fn wants_restart(rule: RestartPolicy, exit_code: i32, restarts: u32) -> bool {
     match rule {
-        RestartRule::No => false,
-        RestartRule::Always | RestartRule::UnlessStopped => true,
-        RestartRule::OnFailure(limit) => exit_code != 0 && (limit == 0 || restarts < limit),
+        RestartPolicy::No => false,
+        RestartPolicy::Always | RestartPolicy::UnlessStopped => true,
+        RestartPolicy::OnFailure { retries } => exit_code != 0 && (retries == 0 || restarts < retries),
     }
 }
 
@@ -34,9 +23,14 @@ pub fn wants_restart(rule: RestartRule, exit_code: i32, restarts: u32) -> bool {
 ///
 /// Docker starts `always` even after a client's stop: the policy speaks of the daemon's life, not of the client's wish.
 #[must_use]
-pub fn wants_start_with_daemon(rule: RestartRule, exit_code: i32, restarts: u32, stopped_by_client: bool) -> bool {
+pub fn wants_start_with_daemon(
+    rule: RestartPolicy,
+    exit_code: i32,
+    restarts: u32,
+    stopped_by_client: bool,
+) -> bool {
     match rule {
-        RestartRule::UnlessStopped | RestartRule::OnFailure(_) if stopped_by_client => false,
+        RestartPolicy::UnlessStopped | RestartPolicy::OnFailure { .. } if stopped_by_client => false,
         _ => wants_restart(rule, exit_code, restarts),
     }
 }
@@ -67,16 +61,16 @@ mod tests {
 
     #[test]
     fn on_failure_counts() {
-        assert!(wants_restart(RestartRule::OnFailure(2), 1, 1));
-        assert!(!wants_restart(RestartRule::OnFailure(2), 1, 2));
-        assert!(!wants_restart(RestartRule::OnFailure(0), 0, 0));
-        assert!(wants_restart(RestartRule::OnFailure(0), 1, 99));
+        assert!(wants_restart(RestartPolicy::OnFailure { retries: 2 }, 1, 1));
+        assert!(!wants_restart(RestartPolicy::OnFailure { retries: 2 }, 1, 2));
+        assert!(!wants_restart(RestartPolicy::OnFailure { retries: 0 }, 0, 0));
+        assert!(wants_restart(RestartPolicy::OnFailure { retries: 0 }, 1, 99));
     }
 
     #[test]
     fn a_daemon_start_respects_a_stop_unless_the_policy_is_always() {
-        assert!(wants_start_with_daemon(RestartRule::Always, 0, 0, true));
-        assert!(!wants_start_with_daemon(RestartRule::UnlessStopped, 137, 0, true));
-        assert!(wants_start_with_daemon(RestartRule::UnlessStopped, 137, 0, false));
+        assert!(wants_start_with_daemon(RestartPolicy::Always, 0, 0, true));
+        assert!(!wants_start_with_daemon(RestartPolicy::UnlessStopped, 137, 0, true));
+        assert!(wants_start_with_daemon(RestartPolicy::UnlessStopped, 137, 0, false));
     }
 }

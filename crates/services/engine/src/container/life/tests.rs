@@ -6,9 +6,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-const ONCE: Rules = Rules { restart: RestartRule::No, auto_remove: false };
-const ALWAYS: Rules = Rules { restart: RestartRule::Always, auto_remove: false };
-const RM: Rules = Rules { restart: RestartRule::No, auto_remove: true };
+const ONCE: Rules = Rules { restart: RestartPolicy::No, auto_remove: false };
+const ALWAYS: Rules = Rules { restart: RestartPolicy::Always, auto_remove: false };
+const RM: Rules = Rules { restart: RestartPolicy::No, auto_remove: true };
 
 fn at(second: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(second)
@@ -71,10 +71,8 @@ fn a_stopped_container_stays_down_and_says_so_before_the_signal() {
 
 #[test]
 fn a_frozen_container_is_thawed_to_die() {
-    let (life, _) = walk(
-        &ONCE,
-        [Event::Start, Event::Launched { pid: 7, at: at(1) }, Event::Pause, Event::Frozen],
-    );
+    let (life, _) =
+        walk(&ONCE, [Event::Start, Event::Launched { pid: 7, at: at(1) }, Event::Pause, Event::Frozen]);
     assert_eq!(life.status(), "paused");
     let (_, steps) = next(&life, &ONCE, Event::Signal { signal: 15, stop: true }).unwrap();
     assert_eq!(steps, [Step::Send(15), Step::Announce(Announcement::Kill(15)), Step::Thaw]);
@@ -170,8 +168,8 @@ fn any_rules() -> impl Strategy<Value = Rules> {
         Just(ONCE),
         Just(ALWAYS),
         Just(RM),
-        Just(Rules { restart: RestartRule::OnFailure(2), auto_remove: false }),
-        Just(Rules { restart: RestartRule::UnlessStopped, auto_remove: false }),
+        Just(Rules { restart: RestartPolicy::OnFailure { retries: 2 }, auto_remove: false }),
+        Just(Rules { restart: RestartPolicy::UnlessStopped, auto_remove: false }),
     ]
 }
 

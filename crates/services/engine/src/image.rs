@@ -1,0 +1,1 @@
+//! Images: the verbs over the image store.

@@ -1,0 +1,4 @@
+//! The daemon and its host: `info`, `version`.
+
+mod info;
+mod version;
