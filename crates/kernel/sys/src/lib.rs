@@ -1,1 +1,11 @@
 //! Every system call we wrap, and all `unsafe` code; knows no container.
+
+pub mod bpf;
+pub mod credentials;
+pub mod mount;
+pub mod netlink_socket;
+pub mod process;
+pub mod pty;
+pub mod seccomp;
+pub mod socket;
+pub mod xattr;
