@@ -1,3 +1,4 @@
 //! OCI image and runtime documents as types that keep unknown fields; knows no store and no kernel.
 
+pub mod image;
 pub mod runtime;
