@@ -20,6 +20,7 @@ impl From<Vec<String>> for StrSlice {
 
 impl<'de> Deserialize<'de> for StrSlice {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<StrSlice, D::Error> {
+        use serde::de::Error;
         struct Words;
         impl<'de> serde::de::Visitor<'de> for Words {
             type Value = StrSlice;
@@ -34,10 +35,27 @@ impl<'de> Deserialize<'de> for StrSlice {
             }
             fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<StrSlice, A::Error> {
                 let mut words = Vec::new();
-                while let Some(word) = list.next_element()? {
+                // The message is Docker's, which tries one text when the list fails.
+                let wrong = |_| A::Error::custom("json: cannot unmarshal array into Go value of type string");
+                while let Some(word) = list.next_element().map_err(wrong)? {
                     words.push(word);
                 }
                 Ok(StrSlice(words))
+            }
+            fn visit_bool<E: Error>(self, _: bool) -> Result<StrSlice, E> {
+                Err(E::custom("json: cannot unmarshal bool into Go value of type string"))
+            }
+            fn visit_i64<E: Error>(self, _: i64) -> Result<StrSlice, E> {
+                Err(E::custom("json: cannot unmarshal number into Go value of type string"))
+            }
+            fn visit_u64<E: Error>(self, _: u64) -> Result<StrSlice, E> {
+                self.visit_i64(0)
+            }
+            fn visit_f64<E: Error>(self, _: f64) -> Result<StrSlice, E> {
+                self.visit_i64(0)
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, _: A) -> Result<StrSlice, A::Error> {
+                Err(A::Error::custom("json: cannot unmarshal object into Go value of type string"))
             }
         }
         from.deserialize_any(Words)
@@ -46,7 +64,7 @@ impl<'de> Deserialize<'de> for StrSlice {
 
 /// What to run. Engine API `ContainerConfig`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "container.CreateRequest", rename_all = "PascalCase", default)]
 pub struct ContainerConfig {
     pub hostname: String,
     pub domainname: String,
@@ -85,7 +103,7 @@ pub struct ContainerConfig {
 
 /// How to probe a container's health; times are nanoseconds. Engine API `HealthConfig`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "v1.HealthcheckConfig", rename_all = "PascalCase", default)]
 pub struct HealthConfig {
     #[serde(skip_serializing_if = "is_empty")]
     pub test: Option<Vec<String>>,
@@ -114,7 +132,7 @@ pub type PortMap = BTreeMap<String, Option<Vec<PortBinding>>>;
 
 /// Engine API `RestartPolicy`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "container.RestartPolicy", rename_all = "PascalCase", default)]
 pub struct RestartPolicy {
     pub name: String,
     pub maximum_retry_count: i64,
@@ -122,7 +140,7 @@ pub struct RestartPolicy {
 
 /// Engine API `HostConfig.LogConfig`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "container.LogConfig", rename_all = "PascalCase", default)]
 pub struct LogConfig {
     #[serde(rename = "Type")]
     pub kind: String,
@@ -177,7 +195,7 @@ pub struct Ulimit {
 
 /// How to run it on this host. Engine API `HostConfig`, which contains `Resources`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "container.HostConfig", rename_all = "PascalCase", default)]
 pub struct HostConfig {
     pub binds: Option<Vec<String>>,
     #[serde(rename = "ContainerIDFile")]
@@ -279,7 +297,7 @@ pub struct ContainerCreateRequest {
 
 /// The two members beside the configuration.
 #[derive(Default, Serialize, Deserialize)]
-#[serde(rename = "CreateRequest", rename_all = "PascalCase", default)]
+#[serde(rename = "container.CreateRequest", rename_all = "PascalCase", default)]
 struct BesideConfig {
     host_config: Option<HostConfig>,
     networking_config: Option<NetworkingConfig>,
@@ -509,8 +527,8 @@ pub struct ContainerSummary {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ContainerTopResponse {
-    pub titles: Vec<String>,
     pub processes: Vec<Vec<String>>,
+    pub titles: Vec<String>,
 }
 
 /// Engine API `ContainerWaitExitError`.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The body of `POST /containers/{id}/exec`. Engine API `ExecConfig`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "container.ExecOptions", rename_all = "PascalCase", default)]
 pub struct ExecCreateRequest {
     pub user: String,
     pub privileged: bool,
@@ -32,7 +32,7 @@ pub struct ExecCreateResponse {
 
 /// The body of `POST /exec/{id}/start`. Engine API `ExecStartConfig`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "container.ExecStartOptions", rename_all = "PascalCase", default)]
 pub struct ExecStartRequest {
     pub detach: bool,
     pub tty: bool,

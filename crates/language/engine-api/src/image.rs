@@ -3,7 +3,9 @@
 
 use crate::container::{DriverData, HealthConfig, StrSlice};
 use crate::{Descriptor, StringMap, StringSet, is_empty, is_zero};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// What an image says about running it. Engine API `ImageConfig`; also the `config` member of an OCI image
 /// configuration with Docker's additions.
@@ -68,7 +70,6 @@ pub struct ImageInspect {
     pub created: String,
     pub docker_version: String,
     pub author: String,
-    pub config: Option<ImageConfig>,
     pub architecture: String,
     #[serde(skip_serializing_if = "is_zero")]
     pub variant: String,
@@ -82,6 +83,22 @@ pub struct ImageInspect {
     pub metadata: ImageMetadata,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub descriptor: Option<Descriptor>,
+    #[serde(serialize_with = "write_inspected_config")]
+    pub config: ImageConfig,
+}
+
+/// Writes an inspected image's configuration with the members that Docker shows even when they are not set.
+fn write_inspected_config<S: Serializer>(config: &ImageConfig, to: S) -> Result<S::Ok, S::Error> {
+    use serde::ser::Error;
+    let mut members = BTreeMap::from([("User", Value::from("")), ("WorkingDir", Value::from(""))]);
+    for name in ["Cmd", "Entrypoint", "Env", "Labels", "OnBuild", "Volumes"] {
+        members.insert(name, Value::Null);
+    }
+    let written = serde_json::to_value(config).map_err(S::Error::custom)?;
+    for (name, value) in written.as_object().into_iter().flatten() {
+        members.insert(name, value.clone());
+    }
+    members.serialize(to)
 }
 
 /// Engine API `ImageSummary`.

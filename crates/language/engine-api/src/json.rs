@@ -61,21 +61,44 @@ pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
     }
 }
 
-/// Where in the document we are, for messages: innermost struct, and the names from the root.
+/// Where in the document we are, for messages.
 #[derive(Clone, Copy)]
 struct Place<'a> {
-    structure: &'static str,
-    name: &'a str,
+    step: Step<'a>,
     parent: Option<&'a Place<'a>>,
 }
 
-impl Place<'_> {
-    const ROOT: Place<'static> = Place { structure: "", name: "", parent: None };
+/// The last step towards a place.
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Root,
+    Field(&'static str),
+    Key(&'a str),
+    Index(usize),
+}
 
+impl<'a> Place<'a> {
+    const ROOT: Place<'static> = Place { step: Step::Root, parent: None };
+
+    fn child(&'a self, step: Step<'a>) -> Place<'a> {
+        Place { step, parent: Some(self) }
+    }
+
+    /// `.HostConfig.PortBindings.80~1tcp.0`: a dot before each step, slashes written as in JSON pointers.
     fn path(&self) -> String {
-        match self.parent {
-            Some(parent) if !parent.path().is_empty() => format!("{}.{}", parent.path(), self.name),
-            _ => self.name.to_owned(),
+        let before = self.parent.map(Place::path).unwrap_or_default();
+        match self.step {
+            Step::Root => before,
+            Step::Field(name) => format!("{before}.{name}"),
+            Step::Key(key) => format!("{before}.{}", key.replace('~', "~0").replace('/', "~1")),
+            Step::Index(index) => format!("{before}.{index}"),
+        }
+    }
+
+    fn field(&self) -> Option<&'static str> {
+        match self.step {
+            Step::Field(name) => Some(name),
+            _ => None,
         }
     }
 }
@@ -89,6 +112,25 @@ struct Lenient<'a> {
 
 const NULL: Value = Value::Null;
 
+/// Docker's name of a field's type where serde's word for it is too general.
+fn go_type<'a>(field: Option<&'static str>, parent: Option<&'static str>, wanted: &'a str) -> &'a str {
+    match (field, parent) {
+        (Some("ExposedPorts"), _) => "nat.PortSet",
+        (Some("PortBindings"), _) => "nat.PortMap",
+        (None, Some("PortBindings")) => "[]nat.PortBinding",
+        (Some("Volumes"), _) => "map[string]struct {}",
+        (Some("Mounts"), _) => "[]mount.Mount",
+        (Some("Devices"), _) => "[]container.DeviceMapping",
+        (Some("DeviceRequests"), _) => "[]container.DeviceRequest",
+        (Some("Ulimits"), _) => "[]*container.Ulimit",
+        (Some("BlkioWeightDevice"), _) => "[]*blkiodev.WeightDevice",
+        (Some(name), _) if name.starts_with("BlkioDevice") => "[]*blkiodev.ThrottleDevice",
+        (Some("EndpointsConfig"), _) => "map[string]*network.EndpointSettings",
+        (Some("StopTimeout" | "OomScoreAdj" | "MaximumRetryCount" | "Retries" | "GwPriority"), _) => "int",
+        _ => wanted,
+    }
+}
+
 impl<'a> Lenient<'a> {
     /// Docker's words for "`value` is no `wanted`".
     fn mismatch(&self, wanted: &str) -> JsonError {
@@ -101,12 +143,13 @@ impl<'a> Lenient<'a> {
             Value::Array(_) => "array".to_owned(),
             Value::Object(_) => "object".to_owned(),
         };
+        let parent = self.place.parent.and_then(Place::field);
+        let wanted = go_type(self.place.field(), parent, wanted);
         let path = self.place.path();
-        JsonError::Shape(if path.is_empty() {
-            format!("json: cannot unmarshal {found} into Go value of type {wanted}")
-        } else {
-            let structure = self.place.structure;
-            format!("json: cannot unmarshal {found} into Go struct field {structure}.{path} of type {wanted}")
+        JsonError::Shape(match self.place.step {
+            Step::Root => format!("json: cannot unmarshal {found} into Go value of type {wanted}"),
+            Step::Index(_) => format!("json: cannot unmarshal {found} into {path} of type {wanted}"),
+            _ => format!("json: cannot unmarshal {found} into Go struct field {path} of type {wanted}"),
         })
     }
 
@@ -146,7 +189,7 @@ impl<'de> SeqAccess<'de> for Items<'_> {
             None if index < self.at_least => &NULL,
             None => return Ok(None),
         };
-        seed.deserialize(Lenient { value, place: self.place }).map(Some)
+        seed.deserialize(Lenient { value, place: self.place.child(Step::Index(index)) }).map(Some)
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -157,7 +200,7 @@ impl<'de> SeqAccess<'de> for Items<'_> {
 /// Members of an object whose keys are data.
 struct Members<'a> {
     members: Option<serde_json::map::Iter<'a>>,
-    value: &'a Value,
+    current: (&'a str, &'a Value),
     place: Place<'a>,
 }
 
@@ -166,12 +209,13 @@ impl<'de> MapAccess<'de> for Members<'_> {
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, JsonError> {
         let Some((key, value)) = self.members.as_mut().and_then(Iterator::next) else { return Ok(None) };
-        self.value = value;
+        self.current = (key, value);
         seed.deserialize(key.as_str().into_deserializer()).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, JsonError> {
-        seed.deserialize(Lenient { value: self.value, place: self.place })
+        let (key, value) = self.current;
+        seed.deserialize(Lenient { value, place: self.place.child(Step::Key(key)) })
     }
 }
 
@@ -179,7 +223,6 @@ impl<'de> MapAccess<'de> for Members<'_> {
 struct Fields<'a> {
     found: Vec<(&'static str, &'a Value)>,
     next: usize,
-    structure: &'static str,
     place: &'a Place<'a>,
 }
 
@@ -194,8 +237,7 @@ impl<'de> MapAccess<'de> for Fields<'_> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, JsonError> {
         let (name, value) = self.found[self.next - 1];
-        let place = Place { structure: self.structure, name, parent: Some(self.place) };
-        seed.deserialize(Lenient { value, place })
+        seed.deserialize(Lenient { value, place: self.place.child(Step::Field(name)) })
     }
 }
 
@@ -232,9 +274,11 @@ impl<'de> Deserializer<'de> for Lenient<'_> {
             Value::Array(items) => {
                 visitor.visit_seq(Items { items, at_least: 0, next: 0, place: self.place })
             }
-            Value::Object(members) => {
-                visitor.visit_map(Members { members: Some(members.iter()), value: &NULL, place: self.place })
-            }
+            Value::Object(members) => visitor.visit_map(Members {
+                members: Some(members.iter()),
+                current: ("", &NULL),
+                place: self.place,
+            }),
         }
     }
 
@@ -315,7 +359,7 @@ impl<'de> Deserializer<'de> for Lenient<'_> {
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, JsonError> {
         let members = self.object("map[string]string")?.map(Map::iter);
-        visitor.visit_map(Members { members, value: &NULL, place: self.place })
+        visitor.visit_map(Members { members, current: ("", &NULL), place: self.place })
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -336,7 +380,7 @@ impl<'de> Deserializer<'de> for Lenient<'_> {
                 None => found.push((field, value)),
             }
         }
-        visitor.visit_map(Fields { found, next: 0, structure: name, place: &self.place })
+        visitor.visit_map(Fields { found, next: 0, place: &self.place })
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, JsonError> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Engine API `Mount`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "mount.Mount", rename_all = "PascalCase", default)]
 pub struct Mount {
     /// `bind`, `volume`, `tmpfs`, `image`, `npipe`, `cluster`.
     #[serde(rename = "Type", skip_serializing_if = "is_zero")]
@@ -33,7 +33,7 @@ pub struct Mount {
 
 /// Engine API `Mount.BindOptions`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "mount.BindOptions", rename_all = "PascalCase", default)]
 pub struct BindOptions {
     #[serde(skip_serializing_if = "is_zero")]
     pub propagation: String,
@@ -49,7 +49,7 @@ pub struct BindOptions {
 
 /// Engine API `Mount.VolumeOptions`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "mount.VolumeOptions", rename_all = "PascalCase", default)]
 pub struct VolumeOptions {
     #[serde(skip_serializing_if = "is_zero")]
     pub no_copy: bool,
@@ -63,7 +63,7 @@ pub struct VolumeOptions {
 
 /// Engine API `Mount.VolumeOptions.DriverConfig`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "mount.Driver", rename_all = "PascalCase", default)]
 pub struct Driver {
     #[serde(skip_serializing_if = "is_zero")]
     pub name: String,
@@ -73,7 +73,7 @@ pub struct Driver {
 
 /// Engine API `Mount.ImageOptions`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "mount.ImageOptions", rename_all = "PascalCase", default)]
 pub struct ImageOptions {
     #[serde(skip_serializing_if = "is_zero")]
     pub subpath: String,
@@ -81,7 +81,7 @@ pub struct ImageOptions {
 
 /// Engine API `Mount.TmpfsOptions`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "mount.TmpfsOptions", rename_all = "PascalCase", default)]
 pub struct TmpfsOptions {
     #[serde(skip_serializing_if = "is_zero")]
     pub size_bytes: i64,

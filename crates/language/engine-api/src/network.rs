@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 
 /// Engine API `NetworkingConfig`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "network.NetworkingConfig", rename_all = "PascalCase", default)]
 pub struct NetworkingConfig {
     pub endpoints_config: Option<BTreeMap<String, Option<EndpointSettings>>>,
 }
 
 /// Engine API `EndpointSettings`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "network.EndpointSettings", rename_all = "PascalCase", default)]
 pub struct EndpointSettings {
     #[serde(rename = "IPAMConfig")]
     pub ipam_config: Option<EndpointIpamConfig>,
@@ -44,7 +44,7 @@ pub struct EndpointSettings {
 
 /// Engine API `EndpointIPAMConfig`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(rename = "network.EndpointIPAMConfig", default)]
 pub struct EndpointIpamConfig {
     #[serde(rename = "IPv4Address", skip_serializing_if = "is_zero")]
     pub ipv4_address: String,
@@ -56,7 +56,7 @@ pub struct EndpointIpamConfig {
 
 /// Engine API `IPAM`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "network.IPAM", rename_all = "PascalCase", default)]
 pub struct Ipam {
     pub driver: String,
     pub options: Option<StringMap>,
@@ -65,7 +65,7 @@ pub struct Ipam {
 
 /// Engine API `IPAMConfig`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "network.IPAMConfig", rename_all = "PascalCase", default)]
 pub struct IpamConfig {
     #[serde(skip_serializing_if = "is_zero")]
     pub subnet: String,
@@ -79,7 +79,7 @@ pub struct IpamConfig {
 
 /// Engine API `ConfigReference`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "network.ConfigReference", rename_all = "PascalCase", default)]
 pub struct ConfigReference {
     pub network: String,
 }
@@ -127,7 +127,7 @@ pub struct Network {
 
 /// The body of `POST /networks/create`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "network.CreateRequest", rename_all = "PascalCase", default)]
 pub struct NetworkCreateRequest {
     pub name: String,
     pub driver: String,
@@ -159,7 +159,7 @@ pub struct NetworkCreateResponse {
 
 /// The body of `POST /networks/{id}/connect`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "network.ConnectOptions", rename_all = "PascalCase", default)]
 pub struct NetworkConnectRequest {
     pub container: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -168,7 +168,7 @@ pub struct NetworkConnectRequest {
 
 /// The body of `POST /networks/{id}/disconnect`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "network.DisconnectOptions", rename_all = "PascalCase", default)]
 pub struct NetworkDisconnectRequest {
     pub container: String,
     pub force: bool,

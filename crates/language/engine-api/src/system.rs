@@ -59,19 +59,19 @@ pub struct PluginsInfo {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct IndexInfo {
-    pub name: String,
     pub mirrors: Vec<String>,
-    pub secure: bool,
+    pub name: String,
     pub official: bool,
+    pub secure: bool,
 }
 
 /// Engine API `RegistryServiceConfig`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct RegistryServiceConfig {
+    pub index_configs: BTreeMap<String, IndexInfo>,
     #[serde(rename = "InsecureRegistryCIDRs")]
     pub insecure_registry_cidrs: Vec<String>,
-    pub index_configs: BTreeMap<String, IndexInfo>,
     pub mirrors: Option<Vec<String>>,
 }
 

@@ -30,7 +30,7 @@ pub struct Volume {
 
 /// The body of `POST /volumes/create`. Engine API `VolumeCreateOptions`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename = "volume.CreateOptions", rename_all = "PascalCase", default)]
 pub struct VolumeCreateRequest {
     #[serde(skip_serializing_if = "is_zero")]
     pub name: String,

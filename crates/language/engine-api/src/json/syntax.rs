@@ -3,10 +3,7 @@
 /// Names the first offence in `text`; `None` if this reader sees none.
 pub(super) fn complaint(text: &[u8]) -> Option<String> {
     let mut scan = Scan { text, at: 0, depth: 0 };
-    match scan.value("looking for beginning of value") {
-        Ok(()) => None,
-        Err(offence) => Some(offence),
-    }
+    scan.value("looking for beginning of value").err()
 }
 
 struct Scan<'a> {
@@ -16,7 +13,7 @@ struct Scan<'a> {
 }
 
 /// The nesting at which reading stops; the parser proper has the same bound.
-const DEEPEST: usize = 128;
+const DEEPEST: usize = 127;
 
 impl Scan<'_> {
     fn peek(&mut self) -> Option<u8> {
@@ -117,20 +114,19 @@ impl Scan<'_> {
     }
 
     fn escape(&mut self) -> Result<(), String> {
-        self.at += 1;
-        match self.text.get(self.at) {
-            Some(b'u') => {
-                for _ in 0..4 {
-                    self.at += 1;
-                    if !self.text.get(self.at).is_some_and(u8::is_ascii_hexdigit) {
-                        return Err(self.offence("in \\u hexadecimal character escape"));
-                    }
-                }
-            }
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {}
-            _ => return Err(self.offence("in string escape code")),
+        let start = self.at;
+        let hex = self.text.get(start + 1) == Some(&b'u');
+        let sequence = self.text.get(start..start + if hex { 6 } else { 2 });
+        let right = match sequence {
+            None => return Err("unexpected EOF".to_owned()),
+            Some([_, _, digits @ ..]) if hex => digits.iter().all(u8::is_ascii_hexdigit),
+            Some(sequence) => b"\"\\/bfnrt".contains(&sequence[1]),
+        };
+        if !right {
+            let shown = String::from_utf8_lossy(sequence.unwrap_or_default());
+            return Err(format!("invalid escape sequence `{shown}` in string"));
         }
-        self.at += 1;
+        self.at += sequence.unwrap_or_default().len();
         Ok(())
     }
 
@@ -156,21 +152,21 @@ impl Scan<'_> {
         }
         if self.text.get(self.at) == Some(&b'.') {
             self.at += 1;
-            self.some_digits("after decimal point in numeric literal")?;
+            self.some_digits()?;
         }
         if matches!(self.text.get(self.at), Some(b'e' | b'E')) {
             self.at += 1;
             if matches!(self.text.get(self.at), Some(b'+' | b'-')) {
                 self.at += 1;
             }
-            self.some_digits("in exponent of numeric literal")?;
+            self.some_digits()?;
         }
         Ok(())
     }
 
-    fn some_digits(&mut self, context: &str) -> Result<(), String> {
+    fn some_digits(&mut self) -> Result<(), String> {
         if !self.text.get(self.at).is_some_and(u8::is_ascii_digit) {
-            return Err(self.offence(context));
+            return Err(self.offence("in numeric literal"));
         }
         self.digits();
         Ok(())

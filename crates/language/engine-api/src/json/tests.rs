@@ -46,18 +46,40 @@ fn the_create_body_holds_three_documents() {
 
 #[test]
 fn wrong_shapes_are_refused_in_dockers_words() {
-    assert_eq!(
-        refusal::<ContainerConfig>(r#"{"Tty":"yes"}"#),
-        "json: cannot unmarshal string into Go struct field ContainerConfig.Tty of type bool"
-    );
-    assert_eq!(
-        refusal::<ContainerConfig>("[]"),
-        "json: cannot unmarshal array into Go value of type ContainerConfig"
-    );
-    assert_eq!(
-        refusal::<HostConfig>(r#"{"BlkioWeight":70000}"#),
-        "json: cannot unmarshal number 70000 into Go struct field HostConfig.BlkioWeight of type uint16"
-    );
+    for (body, words) in [
+        (r#"{"Tty":"yes"}"#, "string into Go struct field .Tty of type bool"),
+        ("[]", "array into Go value of type container.CreateRequest"),
+        (r#"{"Env":[1]}"#, "number into .Env.0 of type string"),
+        (r#"{"Cmd":5}"#, "number into Go value of type string"),
+        (r#"{"Cmd":[1]}"#, "array into Go value of type string"),
+        (r#"{"Labels":"x"}"#, "string into Go struct field .Labels of type map[string]string"),
+        (r#"{"ExposedPorts":[]}"#, "array into Go struct field .ExposedPorts of type nat.PortSet"),
+        (r#"{"StopTimeout":"x"}"#, "string into Go struct field .StopTimeout of type int"),
+        (r#"{"HostConfig":"x"}"#, "string into Go struct field .HostConfig of type container.HostConfig"),
+        (
+            r#"{"HostConfig":{"BlkioWeight":70000}}"#,
+            "number 70000 into Go struct field .HostConfig.BlkioWeight of type uint16",
+        ),
+        (
+            r#"{"HostConfig":{"Memory":1.5}}"#,
+            "number 1.5 into Go struct field .HostConfig.Memory of type int64",
+        ),
+        (
+            r#"{"HostConfig":{"PortBindings":{"80/tcp":[{"HostPort":80}]}}}"#,
+            "number into Go struct field .HostConfig.PortBindings.80~1tcp.0.HostPort of type string",
+        ),
+        (
+            r#"{"HostConfig":{"PortBindings":{"x":"y"}}}"#,
+            "string into Go struct field .HostConfig.PortBindings.x of type []nat.PortBinding",
+        ),
+        (r#"{"HostConfig":{"ConsoleSize":[-1]}}"#, "number -1 into .HostConfig.ConsoleSize.0 of type uint"),
+    ] {
+        assert_eq!(
+            refusal::<ContainerCreateRequest>(body),
+            format!("json: cannot unmarshal {words}"),
+            "{body}"
+        );
+    }
 }
 
 #[test]
@@ -73,7 +95,9 @@ fn syntax_is_refused_in_dockers_words() {
         ("{\"a\":1 2}", "invalid character '2' after object key:value pair"),
         ("[1 2]", "invalid character '2' after array element"),
         ("[1,]", "invalid character ']' looking for beginning of value"),
-        ("\"\\x\"", "invalid character 'x' in string escape code"),
+        ("\"\\x\"", "invalid escape sequence `\\x` in string"),
+        ("\"\\u12g4\"", "invalid escape sequence `\\u12g4` in string"),
+        ("[1.]", "invalid character ']' in numeric literal"),
         ("trux", "invalid character 'x' in literal true (expecting 'e')"),
         ("{} {}", "unexpected content after JSON"),
     ] {
@@ -85,6 +109,12 @@ fn syntax_is_refused_in_dockers_words() {
 fn deep_nesting_is_refused() {
     let text = "[".repeat(100_000);
     assert_eq!(parse(text.as_bytes()).unwrap_err().to_string(), "exceeded max depth");
+    for depth in 100..200 {
+        let text = "[".repeat(depth) + &"]".repeat(depth);
+        if let Err(refusal) = parse(text.as_bytes()) {
+            assert_eq!(refusal.to_string(), "exceeded max depth", "{depth}");
+        }
+    }
 }
 
 proptest! {
