@@ -1,5 +1,7 @@
 //! Answers of a Docker 28.5 daemon, read and written again: every member, every `null`, `[]` and `{}`, and their order.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use engine_api::{container, exec, image, json, network, system, volume};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
