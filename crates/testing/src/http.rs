@@ -319,3 +319,15 @@ pub fn send(address: &Address, request: &Request) -> std::io::Result<Answer> {
     let body = if request.method == "HEAD" { Vec::new() } else { flowing.rest()? };
     Ok(Answer { asked: format!("{} {}", request.method, request.path), status, headers, body })
 }
+
+/// Like [`send`], but a body that has not ended after `limit` without news counts as empty.
+pub fn send_within(address: &Address, request: &Request, limit: Duration) -> std::io::Result<Answer> {
+    let mut flowing = open(address, request)?;
+    flowing.raw().get_ref().set_limit(limit)?;
+    let (status, headers) = (flowing.status, flowing.headers.clone());
+    let body = match flowing.rest() {
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Vec::new(),
+        other => other?,
+    };
+    Ok(Answer { asked: format!("{} {}", request.method, request.path), status, headers, body })
+}

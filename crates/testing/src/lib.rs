@@ -3,8 +3,11 @@
 #![allow(clippy::disallowed_methods, reason = "tests start programs: clients, registries, the engine itself")]
 #![allow(clippy::unwrap_used, reason = "a broken test bench fails the test")]
 
+pub mod client;
 pub mod http;
 pub mod images;
+pub mod mask;
 pub mod program;
 pub mod tar;
 pub mod wait;
+pub mod wrong;
