@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::syntax::{Binding, Command, Node, Operand, Pipeline, Position, Term};
-use crate::{MissingField, Template, TemplateError, functions, show};
+use crate::{Extras, MissingField, Template, TemplateError, functions, show};
 
 /// How deep templates may call each other.
 const DEEPEST: usize = 100;
@@ -18,14 +18,15 @@ enum Flow {
 
 struct Run<'a> {
     template: &'a Template,
+    extras: Extras<'a>,
     variables: Vec<(String, Value)>,
     out: String,
     depth: usize,
 }
 
-pub(crate) fn run(template: &Template, value: &Value) -> Result<String, TemplateError> {
-    let mut run =
-        Run { template, variables: vec![(String::new(), value.clone())], out: String::new(), depth: 0 };
+pub(crate) fn run(template: &Template, value: &Value, extras: Extras<'_>) -> Result<String, TemplateError> {
+    let variables = vec![(String::new(), value.clone())];
+    let mut run = Run { template, extras, variables, out: String::new(), depth: 0 };
     run.nodes(&template.root, value)?;
     Ok(run.out)
 }
@@ -225,9 +226,19 @@ impl Run<'_> {
             let mut arguments =
                 others.iter().map(|operand| self.operand(operand, dot)).collect::<Result<Vec<_>, _>>()?;
             arguments.extend(piped);
-            let value =
-                functions::call(name, &arguments).map_err(|message| failure(first.at, command, message))?;
+            let value = self.call(name, arguments).map_err(|message| failure(first.at, command, message))?;
             return self.fields(first, value);
+        }
+        if let (Term::Dot, [name], Some(methods)) =
+            (&first.term, first.fields.as_slice(), self.extras.methods)
+            && (!others.is_empty() || piped.is_some())
+        {
+            let mut arguments =
+                others.iter().map(|operand| self.operand(operand, dot)).collect::<Result<Vec<_>, _>>()?;
+            arguments.extend(piped.clone());
+            if let Some(value) = methods(name, &arguments) {
+                return Ok(value);
+            }
         }
         if !others.is_empty() || piped.is_some() {
             return Err(failure(first.at, command, format!("can't give argument to non-function {first}")));
@@ -236,6 +247,15 @@ impl Run<'_> {
             return Err(failure(first.at, command, "nil is not a command"));
         }
         self.operand(first, dot)
+    }
+
+    fn call(&self, name: &str, mut arguments: Vec<Value>) -> Result<Value, String> {
+        let shapes_text =
+            matches!(name, "json" | "split" | "join" | "title" | "lower" | "upper" | "truncate");
+        if self.extras.is_header && shapes_text && !arguments.is_empty() {
+            return Ok(arguments.swap_remove(0));
+        }
+        functions::call(name, &arguments)
     }
 
     fn operand(&mut self, operand: &Operand, dot: &Value) -> Result<Value, TemplateError> {

@@ -64,6 +64,18 @@ pub enum MissingField {
     NoValue,
 }
 
+/// Calls `.Name argument…` on the top value; `None` if there is no such method.
+pub type Methods<'a> = &'a dyn Fn(&str, &[Value]) -> Option<Value>;
+
+/// What the user of a template adds for one execution.
+#[derive(Clone, Copy, Default)]
+pub struct Extras<'a> {
+    /// Fields of the top value that take arguments, such as `{{.Label "tier"}}` in a listing.
+    pub methods: Option<Methods<'a>>,
+    /// The line of column names above a listing is wanted: functions that shape a text leave the name as it is.
+    pub is_header: bool,
+}
+
 /// A template, ready to be carried out on any number of values.
 #[derive(Debug, Clone)]
 pub struct Template {
@@ -94,7 +106,15 @@ impl Template {
     /// # Errors
     /// [`TemplateError::MissingField`] and [`TemplateError::Execution`].
     pub fn execute(&self, value: &Value) -> Result<String, TemplateError> {
-        evaluate::run(self, value)
+        self.execute_with(value, Extras::default())
+    }
+
+    /// Carries the template out on `value`, with what its user adds.
+    ///
+    /// # Errors
+    /// [`TemplateError::MissingField`] and [`TemplateError::Execution`].
+    pub fn execute_with(&self, value: &Value, extras: Extras<'_>) -> Result<String, TemplateError> {
+        evaluate::run(self, value, extras)
     }
 
     /// Names the first field of each chain that starts at the top value (`.Size` in `{{json .Size}}`), so that a listing asks for costly columns

@@ -124,3 +124,22 @@ fn deep_nesting_is_refused() {
     assert!(run(&"{{if 1}}".repeat(5000)).starts_with("error: "));
     assert!(run("{{define \"t\"}}{{template \"t\"}}{{end}}{{template \"t\"}}").starts_with("error: "));
 }
+
+#[test]
+fn its_user_may_add_methods_and_ask_for_a_header() {
+    let methods: Methods<'_> = &|name, arguments| match (name, arguments) {
+        ("Label", [label]) => Some(format!("label {}", label.as_str()?).into()),
+        _ => None,
+    };
+    let value = serde_json::json!({"Names": "NAMES"});
+    let run = |text: &str, is_header| {
+        let extras = Extras { methods: Some(methods), is_header };
+        Template::parse(text).unwrap().execute_with(&value, extras)
+    };
+    assert_eq!(run(r#"{{.Label "tier"}} {{"a" | .Label | upper}}"#, false).unwrap(), "label tier LABEL A");
+    assert_eq!(
+        run(r#"{{lower .Names}} {{.Names | json}} {{pad .Names 1 0}}"#, true).unwrap(),
+        "NAMES NAMES  NAMES"
+    );
+    assert!(run(r#"{{.Other "tier"}}"#, false).is_err());
+}
