@@ -7,5 +7,7 @@ pub mod netlink_socket;
 pub mod process;
 pub mod pty;
 pub mod seccomp;
+pub mod session;
+pub mod signal;
 pub mod socket;
 pub mod xattr;
