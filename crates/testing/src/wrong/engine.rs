@@ -43,6 +43,10 @@ impl Engine {
         let info = engine.ask(&Request::new("GET", "/v1.51/info")).expect(200).json();
         let root = info["DockerRootDir"].as_str().unwrap_or_default().to_owned();
         engine.places = vec![(root, "<root>"), (engine.client.home().display().to_string(), "<home>")];
+        let bridge = engine.ask(&Request::new("GET", "/v1.51/networks/bridge")).expect(200).json();
+        let subnet = bridge["IPAM"]["Config"][0]["Subnet"].as_str().unwrap_or_default();
+        let prefix = subnet.rsplit_once('.').map(|(prefix, _)| format!("{prefix}.")).unwrap_or_default();
+        engine.places.push((prefix, "<bridge>."));
         for image in [images::busybox(), images::db()] {
             let load =
                 Request::new("POST", "/v1.51/images/load?quiet=1").header("Content-Type: application/x-tar");
@@ -83,6 +87,11 @@ impl Engine {
         let mut text = mask(text, &self.places);
         if !self.exec.is_empty() {
             text = text.replace(&self.exec, "<id>");
+        }
+        if let Some((before, rest)) = text.split_once("on endpoint ")
+            && let Some((_, after)) = rest.split_once(' ')
+        {
+            text = format!("{before}on endpoint <name> {after}");
         }
         if self.first_letter.len() == 1 {
             text = text.replace(&format!("provided prefix: {}", self.first_letter), "provided prefix: {c}");
