@@ -1,5 +1,6 @@
 //! Every system call we wrap, and all `unsafe` code; knows no container.
 
+pub mod background;
 pub mod bpf;
 pub mod credentials;
 pub mod mount;

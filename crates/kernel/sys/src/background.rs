@@ -1,0 +1,62 @@
+//! What a small process does to stand on its own for a long time: let go of what it inherited, keep its memory small.
+
+use std::os::fd::OwnedFd;
+
+use rustix::io::Errno;
+
+use crate::process::check_long;
+
+/// Closes every descriptor from `first` on. `close_range(2)`, Linux 5.9.
+///
+/// For a process that has just begun: whatever stands there was left open by the one that started it. `keep` shows
+/// that the caller's own descriptors are below `first`.
+///
+/// # Errors
+/// EINVAL when one of `keep` is not.
+pub fn close_inherited(first: u32, keep: &[&OwnedFd]) -> Result<(), Errno> {
+    use std::os::fd::AsRawFd;
+    if keep.iter().any(|fd| u32::try_from(fd.as_raw_fd()).is_ok_and(|number| number >= first)) {
+        return Err(Errno::INVAL);
+    }
+    // SAFETY: the caller has just begun and owns nothing from `first` on; what is closed here belongs to nobody.
+    check_long(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) })
+}
+
+/// Ignores signals that ask a program to end, so that only the program's own work ends it.
+pub fn ignore_requests_to_end() {
+    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
+        // SAFETY: SIG_IGN installs no code.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}
+
+/// Has the allocator keep little: one arena, large blocks straight from the kernel and back to it.
+pub fn keep_heap_small() {
+    let blocks = 32 * 1024;
+    for (parameter, value) in [
+        (libc::M_ARENA_MAX, 1),
+        (libc::M_MMAP_THRESHOLD, blocks),
+        (libc::M_TRIM_THRESHOLD, blocks),
+        (libc::M_TOP_PAD, 4096),
+    ] {
+        // SAFETY: takes integers only.
+        unsafe { libc::mallopt(parameter, value) };
+    }
+}
+
+/// Gives freed memory of the heap back to the kernel, also from between blocks in use.
+pub fn return_free_memory() {
+    // SAFETY: takes an integer only.
+    unsafe { libc::malloc_trim(0) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptors_that_are_in_use_are_not_closed() {
+        let mine = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+        assert_eq!(close_inherited(0, &[&mine]), Err(Errno::INVAL));
+    }
+}
