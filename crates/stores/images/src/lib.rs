@@ -21,13 +21,16 @@ mod error;
 mod image;
 mod layers;
 mod progress;
+mod remove;
 mod snapshot;
 mod store;
+mod tar;
 mod trash;
 
 pub use catalog::ResolveError;
 pub use error::{ErrorKind, StoreError};
 pub use image::{HistoryStep, Image};
 pub use progress::{Event, LayerStep, Progress};
+pub use remove::{ImageUser, RemoveError, RemoveOptions, Removed, Users};
 pub use snapshot::{Snapshot, SnapshotError};
 pub use store::ImageStore;
