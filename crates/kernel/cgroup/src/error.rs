@@ -1,0 +1,56 @@
+//! What can go wrong with control groups.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why control groups could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CgroupError {
+    /// A limit that makes no sense or cannot be expressed.
+    #[error("{0}")]
+    Unsupported(String),
+    /// A limit the kernel refused.
+    #[error("failed to write {value:?} to {}", path.display())]
+    Write {
+        /// What was written.
+        value: String,
+        /// The file.
+        path: PathBuf,
+        /// The kernel's reason.
+        #[source]
+        cause: io::Error,
+    },
+    /// A file or folder could not be read, created or removed.
+    #[error("cannot {action} {}", path.display())]
+    File {
+        /// `read`, `create` or `remove`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The kernel's reason.
+        #[source]
+        cause: io::Error,
+    },
+    /// The group exists and has processes in it.
+    #[error("container's cgroup is not empty: {0} process(es) found")]
+    Busy(usize),
+    /// The tasks did not come to rest in time.
+    #[error("unable to freeze {}", .0.display())]
+    Freeze(PathBuf),
+    /// The device filter could not be loaded or attached.
+    #[error("cannot attach the device filter to {}", path.display())]
+    DeviceFilter {
+        /// The group.
+        path: PathBuf,
+        /// The kernel's reason.
+        #[source]
+        cause: rustix::io::Errno,
+    },
+}
+
+impl CgroupError {
+    pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |cause| Self::File { action, path, cause }
+    }
+}
