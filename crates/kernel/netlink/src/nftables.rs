@@ -293,6 +293,7 @@ const SET_DATA_TYPE: u16 = 6;
 const SET_DATA_LENGTH: u16 = 7;
 const SET_DESCRIPTION: u16 = 9;
 const SET_ID: u16 = 10;
+const SET_USERDATA: u16 = 13;
 const DESCRIPTION_CONCATENATION: u16 = 2;
 const FIELD_LENGTH: u16 = 1;
 const SET_INTERVAL: u32 = 0x4;
@@ -421,6 +422,11 @@ impl Transaction {
                 });
             }
             m.be32(SET_ID, id);
+            if set.key == [Component::InterfaceName] {
+                // nft's own note that keys are in the host's byte order: type 0, length 4, value 1.
+                let [a, b, c, d] = 1_u32.to_ne_bytes();
+                m.bytes(SET_USERDATA, &[0, 4, a, b, c, d]);
+            }
         });
     }
 

@@ -38,7 +38,7 @@ const VETH_INFO_PEER: u16 = 1;
 
 const IFLA_BRPORT_STATE: u16 = 1;
 const IFLA_BRPORT_MODE: u16 = 4;
-const IFLA_BRPORT_FLUSH: u16 = 25;
+const IFLA_BRPORT_FLUSH: u16 = 24;
 const IFLA_BRPORT_ISOLATED: u16 = 33;
 
 /// What a bridge does with a port's packets: nothing at all.
@@ -96,7 +96,7 @@ impl Link {
 pub struct VethPair<'a> {
     /// The near end's name.
     pub name: &'a str,
-    /// The near end's bridge, by index.
+    /// The near end's bridge, by index; 0 for none.
     pub master: u32,
     /// The far end's name.
     pub peer_name: &'a str,

@@ -1,11 +1,31 @@
 //! One container's place on a bridge: a veth pair, its addresses and its way out.
+//!
+//! ```text
+//!   host:       make the pair, near end up and on the bridge, far end born in the namespace    (one send)
+//!   container:  lo up; eth0: address, up, default route                                         (one send)
+//!   host:       look at the near end, so that the bridge passes packets before the first one is sent
+//! ```
 
+use std::io::Write;
 use std::net::Ipv4Addr;
 use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
 
+use netlink::route::{self, Link, LinkAddress, PortTraits, VethPair};
+use netlink::wire::Messages;
+use netlink::{Socket, Subsystem, namespace};
 use serde::{Deserialize, Serialize};
 
 use crate::{Ipv4Net, MacAddress, NetworkError};
+
+/// The number of the loopback interface in every namespace.
+const LOOPBACK: u32 = 1;
+
+/// `IF_OPER_UP` (RFC 2863).
+const OPERATIONAL: u8 = 6;
+
+/// How long the bridge may take to accept a new port before the container starts anyway.
+const PORT_DEADLINE: Duration = Duration::from_millis(50);
 
 /// Everything the kernel must be told to give a network namespace an interface on a bridge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,19 +54,150 @@ pub struct EndpointPlan {
 /// The caller's thread visits the namespace and returns; call it only from a single-threaded process
 /// or a thread of its own. A partial failure leaves nothing behind.
 pub fn attach(plan: &EndpointPlan, netns: BorrowedFd<'_>) -> Result<(), NetworkError> {
-    let _ = (plan, netns);
-    Err(NetworkError::Conflict("not built yet".to_owned()))
+    let mut host = open_route()?;
+    let bridge = route::find_link(&mut host, &plan.bridge)
+        .map_err(NetworkError::kernel(format!("look up bridge {}", plan.bridge)))?
+        .ok_or_else(|| NetworkError::NoBridge(plan.bridge.clone()))?;
+    create_pair(&mut host, plan, bridge.index, netns)?;
+    let rest = configure_inside(plan, netns).and_then(|()| open_port(&mut host, plan));
+    if rest.is_err() {
+        // The pair is ours and has no other user; the first failure is the one to tell.
+        let _ = remove_pair(&mut host, &plan.host_interface);
+    }
+    rest
 }
 
-/// Brings the loopback interface of `netns` up: all that mode `none` has.
+fn open_route() -> Result<Socket, NetworkError> {
+    Socket::open(Subsystem::Route).map_err(NetworkError::kernel("open a netlink socket"))
+}
+
+fn create_pair(
+    host: &mut Socket,
+    plan: &EndpointPlan,
+    bridge: u32,
+    netns: BorrowedFd<'_>,
+) -> Result<(), NetworkError> {
+    let mut out = Messages::new();
+    route::create_veth(
+        &mut out,
+        &VethPair {
+            name: &plan.host_interface,
+            master: bridge,
+            peer_name: &plan.container_interface,
+            peer_address: plan.mac.octets(),
+            peer_namespace: netns,
+            mtu: plan.mtu,
+        },
+    );
+    // With br_netfilter a container's packet to its own published port turns round inside the bridge.
+    route::set_port_traits(
+        &mut out,
+        &plan.host_interface,
+        PortTraits { hairpin: true, isolated: plan.isolated },
+    );
+    host.execute(out).map_err(|cause| {
+        let made = !matches!(cause, netlink::Error::Refused { position: 0, .. });
+        if made {
+            let _ = remove_pair(host, &plan.host_interface);
+        }
+        NetworkError::kernel(format!("create {} on {}", plan.host_interface, plan.bridge))(cause)
+    })
+}
+
+fn remove_pair(host: &mut Socket, name: &str) -> Result<(), netlink::Error> {
+    let mut out = Messages::new();
+    route::delete_link(&mut out, name);
+    match host.execute(out) {
+        Err(error) if error.is_missing() => Ok(()),
+        other => other,
+    }
+}
+
+fn configure_inside(plan: &EndpointPlan, netns: BorrowedFd<'_>) -> Result<(), NetworkError> {
+    let name = &plan.container_interface;
+    visit(netns, || {
+        let mut inside = open_route()?;
+        disable_ipv6(name)?;
+        let link = route::find_link(&mut inside, name)
+            .map_err(NetworkError::kernel(format!("look up {name} in the container")))?
+            .ok_or_else(|| NetworkError::Lost(name.clone()))?;
+        let mut out = Messages::new();
+        route::set_up(&mut out, LOOPBACK);
+        let address =
+            LinkAddress { index: link.index, address: plan.address.address(), prefix: plan.address.prefix() };
+        route::add_address(&mut out, &address);
+        route::set_up(&mut out, link.index);
+        if let Some(gateway) = plan.gateway {
+            route::add_default_route(&mut out, gateway, link.index);
+        }
+        inside.execute(out).map_err(NetworkError::kernel(format!("configure {name} in the container")))
+    })?
+}
+
+fn visit<T>(netns: BorrowedFd<'_>, work: impl FnOnce() -> T) -> Result<T, NetworkError> {
+    namespace::visit(netns, work).map_err(NetworkError::system("enter the container's network namespace"))
+}
+
+/// A network without IPv6 gives its containers no link-local address either. The calling thread must be
+/// inside the namespace: `/proc/sys/net` shows the reader's own.
+fn disable_ipv6(interface: &str) -> Result<(), NetworkError> {
+    let path = format!("/proc/sys/net/ipv6/conf/{interface}/disable_ipv6");
+    match std::fs::OpenOptions::new().write(true).open(&path).and_then(|mut file| file.write_all(b"1\n")) {
+        // A kernel without IPv6 has nothing to disable.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => other.map_err(NetworkError::system(format!("write {path}"))),
+    }
+}
+
+/// Waits until the bridge passes the new port's packets, and tells it which address is behind the port.
+///
+/// A port opens when the kernel has noticed the carrier, and a bridge without open ports has none itself;
+/// the kernel notices in the background. A packet sent before is lost, and the sender tries again only after
+/// a second. Asking for a link makes the kernel notice at once (Linux 6.9); older ones are asked again for a while.
+fn open_port(host: &mut Socket, plan: &EndpointPlan) -> Result<(), NetworkError> {
+    let started = Instant::now();
+    let mut look = |name: &str, is_ready: fn(&Link) -> bool| loop {
+        let link = route::find_link(host, name)
+            .map_err(NetworkError::kernel(format!("look up {name}")))?
+            .ok_or_else(|| NetworkError::Lost(name.to_owned()))?;
+        if is_ready(&link) || started.elapsed() > PORT_DEADLINE {
+            return Ok(link.index);
+        }
+        std::thread::sleep(Duration::from_micros(200));
+    };
+    let port = look(&plan.host_interface, |link| link.is_forwarding != Some(false))?;
+    look(&plan.bridge, |link| link.operational_state == OPERATIONAL)?;
+    // The address may have belonged to a container whose port is still being taken down.
+    let mut out = Messages::new();
+    route::move_to_port(&mut out, plan.mac.octets(), port);
+    host.execute(out).map_err(NetworkError::kernel(format!("register {} on {}", plan.mac, plan.bridge)))
+}
+
+/// Brings the loopback interface of `netns` up: all that mode `none` has. Visits like [`attach`].
 pub fn loopback_up(netns: BorrowedFd<'_>) -> Result<(), NetworkError> {
-    let _ = netns;
-    Err(NetworkError::Conflict("not built yet".to_owned()))
+    visit(netns, || {
+        let mut out = Messages::new();
+        route::set_up(&mut out, LOOPBACK);
+        open_route()?.execute(out).map_err(NetworkError::kernel("bring the loopback interface up"))
+    })?
 }
 
 /// Silences the host's end of an endpoint whose container has ended, without waiting for the kernel to
 /// remove the pair (it does so when the namespace goes). Does nothing if the pair is gone already.
+///
+/// Until then the old namespace would still answer for its address, which may have a new owner by now.
 pub fn retire(plan: &EndpointPlan) -> Result<(), NetworkError> {
-    let _ = plan;
-    Ok(())
+    let mut out = Messages::new();
+    route::disable_port(&mut out, &plan.host_interface);
+    match open_route()?.execute(out) {
+        Err(error) if error.is_missing() => Ok(()),
+        other => other.map_err(NetworkError::kernel(format!("silence {}", plan.host_interface))),
+    }
+}
+
+/// Removes the pair of an endpoint, wherever its far end is; does nothing if there is none.
+/// Takes tens of milliseconds: for repair, never for a container's ordinary end.
+pub fn remove(host_interface: &str) -> Result<(), NetworkError> {
+    remove_pair(&mut open_route()?, host_interface)
+        .map_err(NetworkError::kernel(format!("remove {host_interface}")))
 }

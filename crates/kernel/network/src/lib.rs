@@ -43,9 +43,15 @@ pub enum NetworkError {
         #[source]
         cause: std::io::Error,
     },
-    /// Something stands in the way that is not ours.
-    #[error("{0}")]
-    Conflict(String),
+    /// There is no bridge of this name to attach to.
+    #[error("bridge {0} is not there")]
+    NoBridge(String),
+    /// An interface has the name that a bridge should have.
+    #[error("interface {0} exists and is not a bridge")]
+    NotABridge(String),
+    /// An interface disappeared while it was being set up.
+    #[error("interface {0} disappeared while it was being set up")]
+    Lost(String),
 }
 
 impl NetworkError {
