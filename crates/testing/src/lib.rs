@@ -4,10 +4,15 @@
 #![allow(clippy::unwrap_used, reason = "a broken test bench fails the test")]
 
 pub mod client;
+pub mod daemon;
+mod host;
 pub mod http;
 pub mod images;
 pub mod mask;
 pub mod program;
+pub mod pty;
 pub mod tar;
 pub mod wait;
 pub mod wrong;
+
+pub use host::{Host, Needs, Outcome, on_host, outcome_of};
