@@ -29,6 +29,9 @@ const IFLA_MASTER: u16 = 10;
 const IFLA_OPERSTATE: u16 = 16;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_NET_NS_FD: u16 = 28;
+const IFLA_EXT_MASK: u16 = 29;
+const IFLA_NUM_TX_QUEUES: u16 = 31;
+const IFLA_NUM_RX_QUEUES: u16 = 32;
 
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
@@ -40,6 +43,9 @@ const IFLA_BRPORT_STATE: u16 = 1;
 const IFLA_BRPORT_MODE: u16 = 4;
 const IFLA_BRPORT_FLUSH: u16 = 24;
 const IFLA_BRPORT_ISOLATED: u16 = 33;
+
+/// Leaves counters out of the kernel's answer.
+const SKIP_STATISTICS: u32 = 8;
 
 /// What a bridge does with a port's packets: nothing at all.
 const PORT_DISABLED: u8 = 0;
@@ -133,12 +139,20 @@ fn mtu(body: &mut Body<'_>, mtu: u32) {
     }
 }
 
+/// The size of one end of a pair. Without the numbers it gets a queue, with objects in sysfs, per processor:
+/// dearer to make (0.7 ms instead of 0.8 on two processors), and of use to XDP only.
+fn size(body: &mut Body<'_>, largest: u32) {
+    mtu(body, largest);
+    body.u32(IFLA_NUM_TX_QUEUES, 1);
+    body.u32(IFLA_NUM_RX_QUEUES, 1);
+}
+
 /// Adds: make a veth pair, the near end up and on its bridge, the far end inside its namespace.
 pub fn create_veth(out: &mut Messages, pair: &VethPair<'_>) {
     out.add(NEWLINK, CREATE | EXCLUSIVE | ACK, |m| {
         link_header(m, 0, 0, IFF_UP, IFF_UP);
         m.text(IFLA_IFNAME, pair.name);
-        mtu(m, pair.mtu);
+        size(m, pair.mtu);
         m.u32(IFLA_MASTER, pair.master);
         m.nest(IFLA_LINKINFO, |info| {
             info.text(IFLA_INFO_KIND, "veth");
@@ -147,7 +161,7 @@ pub fn create_veth(out: &mut Messages, pair: &VethPair<'_>) {
                     link_header(peer, 0, 0, 0, 0);
                     peer.text(IFLA_IFNAME, pair.peer_name);
                     peer.bytes(IFLA_ADDRESS, &pair.peer_address);
-                    mtu(peer, pair.mtu);
+                    size(peer, pair.mtu);
                     peer.u32(IFLA_NET_NS_FD, pair.peer_namespace.as_raw_fd().cast_unsigned());
                 });
             });
@@ -229,6 +243,7 @@ pub fn find_link(socket: &mut Socket, name: &str) -> Result<Option<Link>, Error>
     out.add(GETLINK, ACK, |m| {
         link_header(m, 0, 0, 0, 0);
         m.text(IFLA_IFNAME, name);
+        m.u32(IFLA_EXT_MASK, SKIP_STATISTICS);
     });
     let mut link = None;
     match socket.transact(out, |answer| {

@@ -37,6 +37,7 @@ pub enum Subsystem {
 pub struct Socket {
     fd: OwnedFd,
     sequence: u32,
+    buffer: Vec<u8>,
 }
 
 impl Socket {
@@ -53,7 +54,7 @@ impl Socket {
             protocol,
         )?;
         sys::netlink_socket::explain_refusals(fd.as_fd())?;
-        Ok(Socket { fd, sequence: 1 })
+        Ok(Socket { fd, sequence: 1, buffer: vec![0; BUFFER] })
     }
 
     /// Sends all messages at once and reads an acknowledgement for each that asks for one.
@@ -73,9 +74,8 @@ impl Socket {
         let mut refusal = None;
         let mut acknowledged = 0_u32;
         let mut interrupted = false;
-        let mut buffer = vec![0; BUFFER];
-        while let Some(length) = self.receive(&mut buffer)? {
-            for message in wire::messages(&buffer[..length]) {
+        while let Some(length) = self.receive()? {
+            for message in wire::messages(&self.buffer[..length]) {
                 let position = message.sequence.wrapping_sub(first);
                 if position >= count {
                     continue;
@@ -133,16 +133,16 @@ impl Socket {
         }
     }
 
-    /// The next datagram from the kernel itself; `None` when there is none.
-    fn receive(&self, buffer: &mut [u8]) -> Result<Option<usize>, Error> {
+    /// Puts the next datagram from the kernel itself into the buffer; `None` when there is none.
+    fn receive(&mut self) -> Result<Option<usize>, Error> {
         loop {
-            match recvfrom(&self.fd, &mut *buffer, RecvFlags::DONTWAIT | RecvFlags::TRUNC) {
+            match recvfrom(&self.fd, &mut self.buffer[..], RecvFlags::DONTWAIT | RecvFlags::TRUNC) {
                 Ok((_, length, from)) => {
                     let sender = from.map(SocketAddrNetlink::try_from);
                     if !matches!(sender, Some(Ok(address)) if address.pid() == 0) {
                         continue;
                     }
-                    if length > buffer.len() {
+                    if length > self.buffer.len() {
                         return Err(Error::Malformed("a datagram is too large"));
                     }
                     return Ok(Some(length));
