@@ -17,6 +17,13 @@ pub mod record;
 pub mod wire;
 
 mod client;
+mod control;
+mod keys;
+mod launch;
+mod log;
+mod role;
+mod streams;
+mod supervisor;
 
 pub use client::{IdleShim, ROLE, SOCKET, ShimClient, ShimError};
 pub use protocol::{
@@ -24,3 +31,4 @@ pub use protocol::{
     RefusalKind, Request, Rootfs, Started, Status, StdinWish, UserWish,
 };
 pub use record::ExitRecord;
+pub use role::main;

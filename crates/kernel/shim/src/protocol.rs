@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use network::EndpointPlan;
 use oci_spec::runtime::{Process, Spec};
+pub use runtime::Rootfs;
 use serde::{Deserialize, Serialize};
 
 use crate::record::ExitRecord;
@@ -40,24 +41,6 @@ pub struct Launch {
     pub exec_dir: PathBuf,
     /// Clients that wait for the first byte; their sockets come with this frame, in this order.
     pub clients: Vec<AttachOptions>,
-}
-
-/// Where a root file system comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Rootfs {
-    /// A folder that is there.
-    Path(PathBuf),
-    /// Layers to stack.
-    Overlay {
-        /// Read-only layers, the topmost first.
-        lower: Vec<PathBuf>,
-        /// The container's own layer.
-        upper: PathBuf,
-        /// The empty folder that the kernel wants beside it.
-        work: PathBuf,
-        /// Whether nothing needs to survive a crash of the host.
-        volatile: bool,
-    },
 }
 
 /// A user as `--user` and `--group-add` name it.
