@@ -44,6 +44,14 @@ pub fn keep_heap_small() {
     }
 }
 
+/// Has the threads of a larger process share a few arenas of the heap, and free pages go back to the kernel early.
+pub fn share_heap(arenas: i32) {
+    for (parameter, value) in [(libc::M_ARENA_MAX, arenas), (libc::M_TRIM_THRESHOLD, 128 * 1024)] {
+        // SAFETY: takes integers only.
+        unsafe { libc::mallopt(parameter, value) };
+    }
+}
+
 /// Gives freed memory of the heap back to the kernel, also from between blocks in use.
 pub fn return_free_memory() {
     // SAFETY: takes an integer only.

@@ -3,6 +3,7 @@
 pub mod background;
 pub mod bpf;
 pub mod credentials;
+pub mod inherit;
 pub mod mount;
 pub mod netlink_socket;
 pub mod process;
