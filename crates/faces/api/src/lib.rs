@@ -1,9 +1,9 @@
 //! HTTP routes of the Engine API: decode, call one engine method, encode; no policy.
 //!
 //! ```text
-//!  listen ─▶ connection ─▶ path (version prefix) ─▶ routes (one table) ─▶ handler ─▶ engine
-//!                 │                                                          │
-//!                 └── hijack: the socket leaves HTTP and goes to the shim ◀──┘
+//!  listen ─▶ connection ─▶ dispatch (path, version) ─▶ routes (one table) ─▶ handler ─▶ engine
+//!                 │                                                             │
+//!                 └── hijack: the socket leaves HTTP and goes to the shim ◀─────┘
 //! ```
 //!
 //! A handler gets a [`call::Call`] and gives an [`answer::Answer`] or an [`error::ApiError`]. It holds no state and
@@ -13,6 +13,7 @@ mod answer;
 mod body;
 mod call;
 mod connection;
+mod dispatch;
 mod error;
 mod gate;
 mod hijack;

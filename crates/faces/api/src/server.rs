@@ -1,6 +1,7 @@
 //! Accepting connections on all listeners, and stopping in good order.
 
 use crate::connection;
+use crate::dispatch;
 use crate::listen::Listener;
 use engine::Engine;
 use std::sync::Arc;
@@ -61,7 +62,8 @@ async fn accept(engine: Engine, listener: Listener, permits: Arc<Semaphore>, clo
             Ok(socket) => {
                 let (engine, closing) = (engine.clone(), closing.clone());
                 tokio::spawn(async move {
-                    connection::serve(engine, socket, closing).await;
+                    let respond = move |request, client| dispatch::answer(engine.clone(), request, client);
+                    connection::serve(socket, closing, respond).await;
                     drop(permit);
                 });
             }
