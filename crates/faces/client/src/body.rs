@@ -124,10 +124,10 @@ impl Body {
     fn finish(&mut self) {
         self.rest = Rest::Nothing;
         let connection = self.connection.take();
-        if let (Some(connection), Some(idle)) = (connection, self.idle.take()) {
-            if let Ok(mut slot) = idle.lock() {
-                *slot = Some(connection);
-            }
+        if let (Some(connection), Some(idle)) = (connection, self.idle.take())
+            && let Ok(mut slot) = idle.lock()
+        {
+            *slot = Some(connection);
         }
     }
 

@@ -288,12 +288,14 @@ impl<'c> Request<'c> {
             target.push_str(&self.client.version());
         }
         target.push_str(&self.path);
-        let mut query: Vec<String> =
-            self.query.iter().map(|(name, value)| format!("{}={}", escape(name), escape(value))).collect();
-        if !query.is_empty() {
-            query.sort();
-            target.push('?');
-            target.push_str(&query.join("&"));
+        // Sorted by name, as Go writes them; the values of one name keep their order.
+        let mut query: Vec<&(String, String)> = self.query.iter().collect();
+        query.sort_by_key(|(name, _)| name.as_str());
+        for (index, (name, value)) in query.into_iter().enumerate() {
+            target.push(if index == 0 { '?' } else { '&' });
+            target.push_str(&escape(name));
+            target.push('=');
+            target.push_str(&escape(value));
         }
         target
     }
