@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use oci_spec::image::Platform;
 use reference::{AnyReference, Digest, ParseError, Reference};
 
 use crate::error::ErrorKind;
@@ -34,9 +33,9 @@ pub enum ResolveError {
         /// What was asked for.
         name: String,
         /// What the image says.
-        found: Platform,
+        found: String,
         /// What was wanted.
-        wanted: Platform,
+        wanted: String,
     },
 }
 

@@ -13,13 +13,13 @@ pub(crate) struct LayerRecord {
 }
 
 /// The layers by the digest of their plain archive.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct LayerTable {
     entries: HashMap<Digest, Entry>,
     containers: HashMap<String, Vec<Digest>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Entry {
     size: u64,
     holds: usize,

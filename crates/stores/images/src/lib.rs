@@ -17,20 +17,32 @@
 
 mod blob;
 mod catalog;
+mod changes;
+mod compression;
 mod error;
+mod hash;
 mod image;
+mod import;
+mod layer;
 mod layers;
+mod load;
 mod progress;
 mod remove;
 mod snapshot;
 mod store;
 mod tar;
 mod trash;
+mod unpack;
 
 pub use catalog::ResolveError;
+pub use changes::{ChangeError, apply_changes};
 pub use error::{ErrorKind, StoreError};
 pub use image::{HistoryStep, Image};
+pub use import::{ImportError, ImportOptions};
+pub use layer::LayerError;
+pub use load::{LoadError, Loaded, load_report};
 pub use progress::{Event, LayerStep, Progress};
 pub use remove::{ImageUser, RemoveError, RemoveOptions, Removed, Users};
 pub use snapshot::{Snapshot, SnapshotError};
 pub use store::ImageStore;
+pub use unpack::UnpackError;

@@ -149,15 +149,13 @@ impl ImageStore {
         let stacks = |id: &Digest| {
             catalog.image(id).map(|image| image.config().diff_ids().to_vec()).unwrap_or_default()
         };
-        let unheld = layers.release(&images.iter().flat_map(stacks).collect::<Vec<_>>());
-        let mut batch = ImageStore::removal_batch(None, &names, &unheld);
-        for id in &images {
-            batch = batch.and(ImageStore::removal_batch(Some(id), &[], &[]));
-        }
-        if let Err(cause) = self.db().commit(batch) {
-            // Nothing changed on disk; the holds that were let go come back with the next start.
-            return Err(StoreError::Db(cause).into());
-        }
+        let mut after = layers.clone();
+        let unheld = after.release(&images.iter().flat_map(stacks).collect::<Vec<_>>());
+        let batch = images.iter().fold(ImageStore::removal_batch(None, &names, &unheld), |batch, id| {
+            batch.and(ImageStore::removal_batch(Some(id), &[], &[]))
+        });
+        self.db().commit(batch).map_err(StoreError::Db)?;
+        *layers = after;
         self.publish(|catalog| {
             names.iter().for_each(|name| catalog.remove_name(name));
             images.iter().for_each(|id| catalog.remove(id));
@@ -165,9 +163,9 @@ impl ImageStore {
         self.discard_layers(&unheld)?;
         images.iter().for_each(|id| self.discard_config(id));
 
-        let after = self.catalog();
+        let left = self.catalog();
         let mut used: HashSet<Digest> = HashSet::new();
-        used.extend(after.images().flat_map(|image| chain_ids(image.config().diff_ids())));
+        used.extend(left.images().flat_map(|image| chain_ids(image.config().diff_ids())));
         used.extend(layers.container_stacks().flat_map(chain_ids));
         with_layer_lines(&mut steps, |id| {
             let mut gone = chain_ids(&stacks(id));

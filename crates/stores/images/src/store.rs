@@ -173,7 +173,11 @@ impl ImageStore {
             false => {
                 let canonical = Reference::parse(text).ok().filter(|name| name.to_string() == text);
                 let name = canonical.map_or_else(|| text.to_owned(), |name| name.familiar());
-                Err(ResolveError::Platform { name, found, wanted: wanted.normal() })
+                Err(ResolveError::Platform {
+                    name,
+                    found: found.to_string(),
+                    wanted: wanted.normal().to_string(),
+                })
             }
         }
     }
