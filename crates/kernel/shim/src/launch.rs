@@ -40,7 +40,7 @@ pub(crate) struct Container {
 pub(crate) fn start(launch: &Launch) -> Result<Container, Refusal> {
     let process = launch.spec.process.as_ref();
     let plan = plan_cgroup(&launch.spec)?;
-    let filter = compile_filter(&launch.spec)?;
+    let filter = load_filter(launch.filter.as_deref())?;
     let (stdio, ours) = make_stdio(process, launch.stdin).map_err(|error| refuse_io("make pipes", error))?;
     let user = launch.user.as_ref().map(user_wish);
     let mut side = None;
@@ -146,8 +146,13 @@ fn plan_cgroup(spec: &Spec) -> Result<Option<Plan>, Refusal> {
     plan.map(Some).map_err(|error| refuse(&CreateError::Cgroup(error)))
 }
 
-fn compile_filter(_spec: &Spec) -> Result<Option<Program>, Refusal> {
-    Ok(None)
+fn load_filter(file: Option<&Path>) -> Result<Option<Program>, Refusal> {
+    let loaded = file.map(Program::load).transpose();
+    loaded.map_err(|error| Refusal {
+        step: Some("seccomp".to_owned()),
+        exit_code: Some(128),
+        ..Refusal::new(RefusalKind::Start, error.to_string())
+    })
 }
 
 fn has_own_pids(spec: &Spec) -> bool {

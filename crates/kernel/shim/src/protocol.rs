@@ -31,6 +31,9 @@ pub struct Launch {
     /// Whom the process runs as, in the words of the user; looked up inside the root file system.
     /// Absent leaves `spec.process.user` as it is.
     pub user: Option<UserWish>,
+    /// The compiled system call filter, a file that `runtime::seccomp::Cache` wrote; `spec.linux.seccomp` is not
+    /// looked at. Absent for an unconfined container.
+    pub filter: Option<PathBuf>,
     /// What the network namespace gets.
     pub network: NetworkWish,
     /// Where output is recorded.
