@@ -106,7 +106,7 @@ async fn next_block(body: &mut Incoming) -> Option<Result<Bytes, ApiError>> {
         match tokio::time::timeout(LONGEST_PAUSE, frame).await {
             Err(_) => return Some(Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "request body timed out"))),
             Ok(None) => return None,
-            Ok(Some(Err(_))) => return Some(Err(ApiError::bad_request("unexpected EOF"))),
+            Ok(Some(Err(_))) => return Some(Err(ApiError::bad_request("invalid JSON: unexpected EOF"))),
             Ok(Some(Ok(frame))) => match frame.into_data() {
                 Ok(block) if !block.is_empty() => return Some(Ok(block)),
                 _ => {}
@@ -204,8 +204,7 @@ pub(crate) fn blocking_reader(mut body: Incoming) -> BlockingReader {
         while let Some(block) = next_block(&mut body).await {
             let failed = block.is_err();
             let length = block.as_ref().map_or(0, Bytes::len);
-            let block =
-                block.map_err(|error| io::Error::new(io::ErrorKind::UnexpectedEof, error.body.message));
+            let block = block.map_err(|error| io::Error::new(io::ErrorKind::UnexpectedEof, "unexpected EOF"));
             if sink.send(block).await.is_err() {
                 rest += length;
             }

@@ -71,14 +71,15 @@ struct Place<'a> {
 /// The last step towards a place.
 #[derive(Clone, Copy)]
 enum Step<'a> {
-    Root,
+    /// The document itself, with the name that Docker gives its type.
+    Root(&'static str),
     Field(&'static str),
     Key(&'a str),
     Index(usize),
 }
 
 impl<'a> Place<'a> {
-    const ROOT: Place<'static> = Place { step: Step::Root, parent: None };
+    const ROOT: Place<'static> = Place { step: Step::Root(""), parent: None };
 
     fn child(&'a self, step: Step<'a>) -> Place<'a> {
         Place { step, parent: Some(self) }
@@ -88,7 +89,7 @@ impl<'a> Place<'a> {
     fn path(&self) -> String {
         let before = self.parent.map(Place::path).unwrap_or_default();
         match self.step {
-            Step::Root => before,
+            Step::Root(name) => name.to_owned(),
             Step::Field(name) => format!("{before}.{name}"),
             Step::Key(key) => format!("{before}.{}", key.replace('~', "~0").replace('/', "~1")),
             Step::Index(index) => format!("{before}.{index}"),
@@ -147,7 +148,7 @@ impl<'a> Lenient<'a> {
         let wanted = go_type(self.place.field(), parent, wanted);
         let path = self.place.path();
         JsonError::Shape(match self.place.step {
-            Step::Root => format!("json: cannot unmarshal {found} into Go value of type {wanted}"),
+            Step::Root(_) => format!("json: cannot unmarshal {found} into Go value of type {wanted}"),
             Step::Index(_) => format!("json: cannot unmarshal {found} into {path} of type {wanted}"),
             _ => format!("json: cannot unmarshal {found} into Go struct field {path} of type {wanted}"),
         })
@@ -380,7 +381,13 @@ impl<'de> Deserializer<'de> for Lenient<'_> {
                 None => found.push((field, value)),
             }
         }
-        visitor.visit_map(Fields { found, next: 0, place: &self.place })
+        let mut place = self.place;
+        if let Step::Root(root) = &mut place.step {
+            // Docker reads the body of a container's creation through an interface, which has no name.
+            let short = name.rsplit('.').next().unwrap_or_default();
+            *root = if name == "container.CreateRequest" { "" } else { short };
+        }
+        visitor.visit_map(Fields { found, next: 0, place: &place })
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, JsonError> {

@@ -6,7 +6,7 @@ use crate::call::Call;
 use crate::error::ApiError;
 use crate::gate;
 use engine::EventsOptions;
-use http::header::{CACHE_CONTROL, HeaderName, HeaderValue, PRAGMA};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue, PRAGMA};
 use http::{Response, StatusCode};
 
 /// `GET /_ping` (SystemPing).
@@ -16,7 +16,9 @@ pub(super) async fn ping(_call: Call) -> Result<Answer, ApiError> {
 
 /// `HEAD /_ping` (SystemPingHead).
 pub(super) async fn ping_head(_call: Call) -> Result<Answer, ApiError> {
-    Ok(Answer::Plain(ping_response(Body::empty())))
+    let mut response = ping_response(Body::empty());
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    Ok(Answer::Plain(response))
 }
 
 fn ping_response(body: Body) -> Response<Body> {
