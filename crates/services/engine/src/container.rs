@@ -1,21 +1,45 @@
 //! Containers: their intent, their life, the actor that owns each, and one file per verb.
 
+mod actor;
 pub mod attach;
+pub(crate) mod capabilities;
 pub mod create;
+mod detach_keys;
+mod environment;
 pub mod exec;
+pub(crate) mod execs;
+pub(crate) mod filter;
+pub(crate) mod handle;
+mod host_devices;
 pub mod inspect;
+pub(crate) mod intent;
 pub mod kill;
+pub(crate) mod launch;
 pub mod life;
+mod limits;
 pub mod list;
+mod logging;
 pub mod logs;
+mod mounts;
 pub mod pause;
 pub mod prune;
+mod removal;
 pub mod remove;
 pub mod rename;
+mod replay;
 pub mod resize;
 pub mod restart;
 pub mod restart_policy;
+mod security;
+mod signal;
+mod spec;
 pub mod start;
 pub mod stop;
+mod supervisor;
 pub mod top;
+pub(crate) mod view;
 pub mod wait;
+
+pub(crate) use actor::{Found, spawn};
+pub(crate) use removal::sweep;
+pub(crate) use supervisor::Connection;

@@ -17,7 +17,10 @@ pub mod error;
 pub mod events;
 pub mod fault;
 pub mod image;
+mod names;
 pub mod network;
+mod reconcile;
+mod registry;
 pub mod system;
 mod volume;
 

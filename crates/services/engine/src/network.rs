@@ -14,6 +14,7 @@ use db::{Batch, Db};
 use engine_api::StringSet;
 use engine_api::container::PortMap;
 use engine_api::network::EndpointSettings;
+use serde::{Deserialize, Serialize};
 
 use crate::config::NetworkConfig;
 use crate::error::Error;
@@ -45,7 +46,7 @@ pub(crate) struct Wish {
 }
 
 /// What was found for a [`Wish`].
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Reservation {
     /// For the shim; absent for `none` and `host`.
     pub(crate) plan: Option<network::EndpointPlan>,

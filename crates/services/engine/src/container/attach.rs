@@ -1,8 +1,16 @@
 //! `POST /containers/{id}/attach`.
 
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
-use crate::{Engine, Error};
+use engine_api::StringMap;
+use shim::Framing;
+
+use super::handle::{Handle, Request};
+use super::view::View;
+use super::{detach_keys, replay};
+use crate::engine::Shared;
+use crate::{Engine, Error, names};
 
 /// Which streams, and what about the past.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +33,11 @@ pub struct AttachOptions {
 pub struct AttachTicket {
     /// Whether the stream carries frames (8-byte heads), or is raw because the container has a terminal.
     pub multiplexed: bool,
+    shared: Arc<Shared>,
+    handle: Arc<Handle>,
+    view: Arc<View>,
+    options: AttachOptions,
+    keys: Vec<u8>,
 }
 
 impl AttachTicket {
@@ -33,8 +46,28 @@ impl AttachTicket {
     ///
     /// # Errors
     /// When the container went away meanwhile.
-    pub async fn connect(self, _socket: OwnedFd, _early: Vec<u8>) -> Result<(), Error> {
-        Err(Error::not_implemented("attach"))
+    pub async fn connect(self, socket: OwnedFd, early: Vec<u8>) -> Result<(), Error> {
+        let Self { multiplexed, shared, handle, view, options, keys } = self;
+        let socket = if options.logs {
+            replay::send(&shared, &view.intent, &options, multiplexed, socket).await?
+        } else {
+            socket
+        };
+        shared.announce_container(&view.intent, "attach", StringMap::new());
+        if !options.stream {
+            return Ok(());
+        }
+        let client = shim::AttachOptions {
+            client: names::random_name(names::random_seed(), 0),
+            stdin: options.stdin && view.intent.config.open_stdin,
+            stdout: options.stdout,
+            stderr: options.stderr,
+            framing: if multiplexed { Framing::Multiplexed } else { Framing::Raw },
+            detach_keys: keys,
+            early_input: early,
+        };
+        let options = Box::new(client);
+        handle.ask(|reply| Request::Attach { options, socket, reply }).await
     }
 }
 
@@ -43,7 +76,23 @@ impl Engine {
     ///
     /// # Errors
     /// `Conflict` when it is paused or restarting; `InvalidParameter` for unreadable keys.
-    pub async fn container_attach(&self, _id: &str, _options: AttachOptions) -> Result<AttachTicket, Error> {
-        Err(Error::not_implemented("attach"))
+    pub async fn container_attach(&self, id: &str, options: AttachOptions) -> Result<AttachTicket, Error> {
+        let keys = detach_keys::parse(&options.detach_keys).ok_or_else(|| {
+            Error::invalid(format!("Invalid detach keys ({}) provided", options.detach_keys))
+        })?;
+        let handle = self.shared.containers.find(id)?;
+        let view = handle.view();
+        if view.life.is_paused() {
+            return Err(Error::conflict(format!(
+                "container {id} is paused, unpause the container before attach"
+            )));
+        }
+        if view.life.is_restarting() {
+            return Err(Error::conflict(format!(
+                "container {id} is restarting, wait until the container is running"
+            )));
+        }
+        let multiplexed = !view.intent.has_terminal();
+        Ok(AttachTicket { multiplexed, shared: self.shared.clone(), handle, view, options, keys })
     }
 }

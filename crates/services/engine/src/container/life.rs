@@ -264,8 +264,6 @@ pub enum Announcement {
         /// Whole seconds.
         seconds: u64,
     },
-    /// `oom`
-    Oom,
     /// `kill`
     Kill(i32),
     /// `pause`
@@ -468,9 +466,6 @@ fn exited(life: &Life, rules: &Rules, exit: &Exit) -> Outcome {
     let mut past = life.ended(exit);
     let ran = past.started_at.and_then(|start| exit.at.duration_since(start).ok()).unwrap_or_default();
     let mut steps = Vec::with_capacity(6);
-    if exit.oom_killed {
-        steps.push(Step::Announce(Announcement::Oom));
-    }
     steps.push(Step::Announce(Announcement::Die { code: exit.code, seconds: ran.as_secs() }));
     steps.push(Step::Release);
     let phase = match then {

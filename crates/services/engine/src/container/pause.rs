@@ -1,5 +1,6 @@
 //! `POST /containers/{id}/pause` and `/unpause`.
 
+use super::handle::Request;
 use crate::{Engine, Error};
 
 impl Engine {
@@ -7,15 +8,15 @@ impl Engine {
     ///
     /// # Errors
     /// `Conflict` when it does not run or is frozen already.
-    pub async fn container_pause(&self, _id: &str) -> Result<(), Error> {
-        Err(Error::not_implemented("pause"))
+    pub async fn container_pause(&self, id: &str) -> Result<(), Error> {
+        self.shared.containers.find(id)?.ask(Request::Pause).await
     }
 
     /// Lets them run again.
     ///
     /// # Errors
     /// Docker answers 500 when it is not frozen.
-    pub async fn container_unpause(&self, _id: &str) -> Result<(), Error> {
-        Err(Error::not_implemented("unpause"))
+    pub async fn container_unpause(&self, id: &str) -> Result<(), Error> {
+        self.shared.containers.find(id)?.ask(Request::Unpause).await
     }
 }

@@ -1,5 +1,6 @@
-//! `POST /containers/{id}/start`.
+//! `POST /containers/{id}/start`. What it takes is planned in `spec.rs` and done in `launch.rs`.
 
+use super::handle::Request;
 use crate::{Engine, Error};
 
 impl Engine {
@@ -7,7 +8,7 @@ impl Engine {
     ///
     /// # Errors
     /// Kind `NotModified` when it runs already; otherwise what kept it from starting.
-    pub async fn container_start(&self, _id: &str) -> Result<(), Error> {
-        Err(Error::not_implemented("start"))
+    pub async fn container_start(&self, id: &str) -> Result<(), Error> {
+        self.shared.containers.find(id)?.ask(Request::Start).await
     }
 }
