@@ -20,7 +20,7 @@ pub use addresses::{Ipv4Net, MacAddress};
 pub use bridge::{BridgePlan, ensure_bridge, remove_bridge};
 pub use endpoint::{EndpointPlan, attach, loopback_up, retire};
 pub use firewall::{Firewall, NetworkRules, Rules};
-pub use ports::{Protocol, PublishedPort};
+pub use ports::{HeldPort, PortError, PortTable, PortWish, Protocol, PublishedPort};
 
 /// Why the kernel's network could not be brought to the wanted shape.
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,8 @@ use netlink::nftables::{Element, Key, KeyReader};
 
 use crate::firewall::NetworkRules;
 use crate::firewall::skeleton::{BRIDGES, INTERNAL, MASQUERADED, OWN, PUBLISHED, PUBLISHED_ANY, TALKING};
-use crate::{Ipv4Net, Protocol, PublishedPort};
+use crate::ports::{from_number, number};
+use crate::{Ipv4Net, PublishedPort};
 
 /// Elements by set.
 pub(super) type Elements = Vec<(&'static str, Vec<Element>)>;
@@ -51,8 +52,7 @@ fn masqueraded(network: &NetworkRules) -> Vec<Element> {
 /// The elements of these ports.
 pub(super) fn of_ports(ports: &[PublishedPort]) -> Elements {
     let value = |port: &PublishedPort| Key::new().address(port.container_address).port(port.container_port);
-    let with_port =
-        |key: Key, port: &PublishedPort| key.protocol(port.protocol.number()).port(port.host_port);
+    let with_port = |key: Key, port: &PublishedPort| key.protocol(number(port.protocol)).port(port.host_port);
     let (any, one): (Vec<&PublishedPort>, Vec<&PublishedPort>) =
         ports.iter().partition(|port| port.host_address.is_unspecified());
     let one = one
@@ -113,7 +113,7 @@ fn port(host_address: Ipv4Addr, mut key: KeyReader<'_>, element: &Element) -> Op
     let mut value = KeyReader::new(element.value.as_deref()?);
     Some(PublishedPort {
         host_address,
-        protocol: Protocol::from_number(key.protocol()?)?,
+        protocol: from_number(key.protocol()?)?,
         host_port: key.port()?,
         container_address: value.address()?,
         container_port: value.port()?,
@@ -132,6 +132,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::Protocol;
 
     fn network(name: String, bits: u32, prefix: u8, flags: (bool, bool, bool)) -> NetworkRules {
         NetworkRules {
