@@ -37,3 +37,6 @@ pub use container::wait::Waiter;
 pub use engine::Engine;
 pub use error::{Error, Kind};
 pub use events::{EventStream, EventsOptions};
+pub use image::{
+    ImageListOptions, ImageRemoveOptions, ImportOptions, LoadOptions, ProgressStream, PullOptions,
+};

@@ -8,6 +8,8 @@
 //!  release  ── back to the pool, elements removed; gives records for the exit's transaction
 //! ```
 
+mod verbs;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use db::{Batch, Db};
