@@ -3,14 +3,44 @@
 use crate::command::Entry;
 use crate::globals;
 use crate::program::Program;
+use crate::session::Session;
 use crate::terminal;
 use crate::tree::{self, GROUPS};
+use client::Ping;
+use engine_api::version::ApiVersion;
 use flags::{Flag, Page, Section};
 
 const HELP_FLAG: &[Flag] = &[Flag::switch("help", "Print usage")];
 
+/// What is known of the engine that a page is for; nothing if none answers.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Support {
+    ping: Option<Ping>,
+    version: Option<ApiVersion>,
+}
+
+impl Support {
+    /// What the engine at the session's address understands.
+    pub(crate) fn of(session: &Session) -> Support {
+        // Help must not fail, nor start an engine, for want of one.
+        let Ok(client) = session.quiet_client() else { return Support::default() };
+        let ping = client.ping().ok().cloned();
+        let version = ping.is_some().then(|| client.version()).and_then(|version| version.parse().ok());
+        Support { ping, version }
+    }
+
+    fn has(&self, flag: &Flag) -> bool {
+        let Some(ping) = &self.ping else { return true };
+        let is_old = flag.since.and_then(|since| since.parse::<ApiVersion>().ok()).zip(self.version);
+        flag.os.is_none_or(|os| ping.os.is_empty() || ping.os == os)
+            && (!flag.experimental || ping.experimental)
+            && (!flag.swarm || ping.swarm.is_empty() || ping.swarm.ends_with("/manager"))
+            && is_old.is_none_or(|(since, ours)| ours >= since)
+    }
+}
+
 /// The page of one command.
-pub(crate) fn command(program: Program, entry: &Entry) -> String {
+pub(crate) fn command(program: Program, entry: &Entry, support: &Support) -> String {
     let name = program.name();
     let usage = entry.usage(name);
     let aliases: Vec<String> = entry
@@ -32,6 +62,7 @@ pub(crate) fn command(program: Program, entry: &Entry) -> String {
         aliases: &aliases.join(", "),
         options_title: "Options",
         tables: &tables,
+        shows: Some(&|flag| support.has(flag)),
         ..Page::default()
     };
     page.render(terminal::help_columns())

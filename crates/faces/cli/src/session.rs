@@ -55,20 +55,39 @@ impl Session {
         Ok(self.client.get_or_init(|| Arc::new(client)))
     }
 
-    fn connect(&self) -> Result<Client, Failure> {
+    /// The daemon, without starting one.
+    ///
+    /// # Errors
+    /// No address could be made out.
+    pub(crate) fn quiet_client(&self) -> Result<Client, Failure> {
         let address = self.globals.address.clone().map_err(Failure::new)?;
         let fixed = std::env::var("DOCKER_API_VERSION").ok().filter(|version| !version.is_empty());
-        let client = Client::new(Options {
+        Ok(Client::new(Options {
             address,
             version: fixed.map(|version| version.trim_start_matches('v').to_owned()),
             user_agent: user_agent(self.program),
             headers: self.globals.config.http_headers.clone().into_iter().collect(),
-        });
+        }))
+    }
+
+    fn connect(&self) -> Result<Client, Failure> {
+        let client = self.quiet_client()?;
         let may_start = self.globals.may_start && self.globals.is_default_address;
         if self.engine == Engine::StartIfAbsent && may_start && autostart::is_allowed() {
             autostart::ensure(&client)?;
         }
         Ok(client)
+    }
+
+    /// A connection that could not be taken over, as the program's users expect to read it.
+    pub(crate) fn explain_hijack(&self, error: client::Error) -> Failure {
+        match (self.program, &error) {
+            // Docker's client drops the daemon's reason.
+            (Program::Docker, client::Error::Refused { status, .. }) => {
+                Failure::new(client::Error::NotUpgraded(*status).to_string())
+            }
+            _ => error.into(),
+        }
     }
 
     /// Refuses typed flags that the daemon is too old for.

@@ -4,7 +4,7 @@ use crate::command::{Entry, Words};
 use crate::commands;
 use crate::failure::{Failure, USAGE, fail};
 use crate::globals::{self, Globals};
-use crate::help;
+use crate::help::{self, Support};
 use crate::output;
 use crate::program::Program;
 use crate::session::Session;
@@ -176,7 +176,7 @@ fn run_command(session: &Session, entry: &Entry, words: Vec<String>) -> Result<(
         .map_err(|error| usage_failure(&error.to_string(), &entry.usage(name), &entry.path(name)))?;
     show_notices(&typed);
     if typed.wants_help {
-        output::text(&help::command(session.program, entry));
+        output::text(&help::command(session.program, entry, &Support::of(session)));
         return Ok(());
     }
     check_words(session.program, entry, typed.positionals.len())?;
@@ -236,7 +236,7 @@ fn explain(program: Program, words: &[String]) -> Result<Found, Failure> {
 
 fn find_page(program: Program, group: &str, name: &str) -> Option<String> {
     let entry = entries(program).find(|entry| entry.group == group && entry.is_called(name))?;
-    Some(help::command(program, entry))
+    Some(help::command(program, entry, &Support::default()))
 }
 
 /// Lines about flags go to stdout, as in Docker's client.

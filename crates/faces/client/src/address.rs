@@ -37,6 +37,14 @@ pub enum AddressError {
         /// What was typed.
         text: String,
     },
+    /// A port that is no number.
+    #[error("parse \"tcp://{text}\": invalid port \"{port}\" after host")]
+    Port {
+        /// What was typed, without the protocol.
+        text: String,
+        /// The colon and the port.
+        port: String,
+    },
     /// A protocol that is known, and not spoken.
     #[error("cannot connect to {text}: {protocol}:// is not supported yet")]
     Unsupported {
@@ -61,7 +69,10 @@ impl Address {
                 text: rest.to_owned(),
             }),
             "unix" => Ok(Address::Unix(PathBuf::from(if rest.is_empty() { DEFAULT_UNIX } else { rest }))),
-            "tcp" => parse_tcp(rest).ok_or_else(|| AddressError::Format(text.to_owned())),
+            "tcp" => parse_tcp(rest).ok_or_else(|| match bad_port(rest) {
+                Some(port) => AddressError::Port { text: rest.to_owned(), port: port.to_owned() },
+                None => AddressError::Format(text.to_owned()),
+            }),
             "ssh" => Err(AddressError::Unsupported { protocol: "ssh", text: text.to_owned() }),
             "npipe" => Err(AddressError::Unsupported { protocol: "npipe", text: text.to_owned() }),
             "fd" => Err(AddressError::Unsupported { protocol: "fd", text: text.to_owned() }),
@@ -94,6 +105,13 @@ impl Address {
 
 fn join(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// The last colon and what follows it, if that is no number.
+fn bad_port(rest: &str) -> Option<&str> {
+    let authority = &rest[..rest.find('/').unwrap_or(rest.len())];
+    let port = &authority[authority.rfind(':')?..];
+    port[1..].bytes().any(|byte| !byte.is_ascii_digit()).then_some(port)
 }
 
 fn parse_tcp(rest: &str) -> Option<Address> {

@@ -41,10 +41,12 @@ pub struct Flag {
     pub deprecated: Option<&'static str>,
     /// The first Engine API version that understands it, such as `1.41`.
     pub since: Option<&'static str>,
-    /// The operating system whose engines understand it; others refuse it and help leaves it out.
+    /// The operating system whose engines understand it.
     pub os: Option<&'static str>,
-    /// Needs an engine with experimental features; help leaves it out.
+    /// Needs an engine with experimental features.
     pub experimental: bool,
+    /// Needs an engine that manages a cluster.
+    pub swarm: bool,
 }
 
 fn anything(_: &str) -> Result<(), String> {
@@ -64,6 +66,7 @@ impl Flag {
             since: None,
             os: None,
             experimental: false,
+            swarm: false,
         }
     }
 
@@ -170,6 +173,12 @@ impl Flag {
     /// Marks a flag that only experimental engines understand.
     pub const fn experimental(mut self) -> Flag {
         self.experimental = true;
+        self
+    }
+
+    /// Marks a flag that only managers of a cluster understand.
+    pub const fn swarm(mut self) -> Flag {
+        self.swarm = true;
         self
     }
 

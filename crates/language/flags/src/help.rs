@@ -26,7 +26,7 @@ pub struct Section<'a> {
 }
 
 /// What a help page says; empty parts are left out.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Page<'a> {
     /// The usage line: `docker ps [OPTIONS]`.
     pub usage: &'a str,
@@ -42,6 +42,8 @@ pub struct Page<'a> {
     pub tables: &'a [&'static [Flag]],
     /// Defaults known only at run time, by flag name.
     pub defaults: &'a [(&'a str, String)],
+    /// Which of the flags to show; all that are not hidden, if none is said.
+    pub shows: Option<&'a dyn Fn(&Flag) -> bool>,
     /// Paragraphs after everything else.
     pub footers: Vec<String>,
 }
@@ -53,7 +55,8 @@ impl Page<'_> {
         if !self.aliases.is_empty() {
             parts.push(format!("Aliases:\n  {}", self.aliases));
         }
-        let options = options_text(self.tables, self.defaults, columns);
+        let shows = |flag: &Flag| self.shows.is_none_or(|shows| shows(flag));
+        let options = text_of(self.tables, self.defaults, columns, &shows);
         let options =
             (!options.is_empty()).then(|| format!("{}:\n{}", self.options_title, options.trim_end()));
         let global = self.options_title != "Options";
@@ -75,11 +78,17 @@ impl Page<'_> {
 
 /// Renders the flags, sorted by name and wrapped for a terminal of `columns` columns; one line each, or more.
 pub fn options_text(tables: &[&'static [Flag]], defaults: &[(&str, String)], columns: usize) -> String {
-    let mut flags: Vec<&Flag> = tables
-        .iter()
-        .flat_map(|table| table.iter())
-        .filter(|flag| !flag.hidden && !flag.experimental && flag.os.is_none_or(|os| os == "linux"))
-        .collect();
+    text_of(tables, defaults, columns, &|_| true)
+}
+
+fn text_of(
+    tables: &[&'static [Flag]],
+    defaults: &[(&str, String)],
+    columns: usize,
+    shows: &dyn Fn(&Flag) -> bool,
+) -> String {
+    let mut flags: Vec<&Flag> =
+        tables.iter().flat_map(|table| table.iter()).filter(|flag| !flag.hidden && shows(flag)).collect();
     flags.sort_by_key(|flag| flag.name);
     let lines: Vec<(String, String)> = flags.into_iter().map(|flag| line(flag, defaults)).collect();
     let widest = lines.iter().map(|(left, _)| left.len() + 1).max().unwrap_or(0);

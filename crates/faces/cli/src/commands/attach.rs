@@ -65,7 +65,8 @@ fn attach(session: &Session, typed: &Typed) -> Result<(), Failure> {
     };
     let handling = if typed.is_on("sig-proxy") && !tty { Handling::Forward } else { Handling::End };
     let watch = (handling == Handling::Forward || tty).then(|| signals::collect(handling));
-    let process = run::attach(client, &container.id, &attachment, keys)?;
+    let process = run::attach(client, &container.id, &attachment, keys)
+        .map_err(|error| session.explain_hijack(error))?;
     // It may have ended since; then nobody would end the attachment.
     inspect(client, name)?;
     let target = Target::Container(container.id.clone());

@@ -77,8 +77,8 @@ fn run(session: &Session, typed: &Typed) -> Result<(), Failure> {
     let call = session
         .client()?
         .get("/events")
-        .query_some("since", logs::moment(typed.text("since"), "since")?)
-        .query_some("until", logs::moment(typed.text("until"), "until")?)
+        .query_some("since", logs::moment(typed.text("since")).map_err(Failure::new)?)
+        .query_some("until", logs::moment(typed.text("until")).map_err(Failure::new)?)
         .query_some("filters", filters(typed).to_json());
     for line in BufReader::new(call.send()?.into_body()).lines() {
         let line = line.map_err(|error| Failure::new(error.to_string()))?;

@@ -92,7 +92,7 @@ fn exec(session: &Session, typed: &Typed) -> Result<(), Failure> {
         return Ok(());
     }
     let watch = request.tty.then(|| signals::collect(Handling::End));
-    let process = call.hijack()?;
+    let process = call.hijack().map_err(|error| session.explain_hijack(error))?;
     let target = Target::Exec(id.clone());
     let resizes = request.tty && terminal::is_stdin();
     if let Some(watch) = watch {

@@ -33,25 +33,26 @@ pub(crate) static LOGS: Command =
         ]]);
 
 /// The time that `--since` or `--until` means, as the API takes it; nothing for nothing.
-pub(super) fn moment(text: &str, flag: &str) -> Result<String, Failure> {
+pub(super) fn moment(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Ok(String::new());
     }
     let now = SystemTime::now();
-    let moment = units::time::parse_moment(text, now, zone::offset_at(now).seconds)
-        .map_err(|error| fail!("invalid value for \"{flag}\": {error}"))?;
+    let moment = units::time::parse_moment(text, now, zone::offset_at(now).seconds)?;
     Ok(units::time::format_unix(moment))
 }
 
 fn run(session: &Session, typed: &Typed) -> Result<(), Failure> {
     let client = session.client()?;
+    let time =
+        |flag: &str| moment(typed.text(flag)).map_err(|error| fail!("invalid value for \"{flag}\": {error}"));
     let name = check_name("container", &typed.positionals[0])?;
     let answer = client
         .get(&format!("/containers/{name}/logs"))
         .query("stdout", "1")
         .query("stderr", "1")
-        .query_some("since", moment(typed.text("since"), "since")?)
-        .query_some("until", moment(typed.text("until"), "until")?)
+        .query_some("since", time("since")?)
+        .query_some("until", time("until")?)
         .query_if("timestamps", typed.is_on("timestamps"))
         .query_if("details", typed.is_on("details"))
         .query_if("follow", typed.is_on("follow"))

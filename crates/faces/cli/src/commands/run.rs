@@ -64,7 +64,8 @@ fn run(session: &Session, typed: &Typed) -> Result<(), Failure> {
     let handling = if forwards { Handling::Forward } else { Handling::End };
     let resizes = attachment.tty && terminal::is_stdout();
     let watch = (forwards || attachment.tty).then(|| signals::collect(handling));
-    let process = attach(client, &id, &attachment, &keys_text(session, typed))?;
+    let process = attach(client, &id, &attachment, &keys_text(session, typed))
+        .map_err(|error| session.explain_hijack(error))?;
     let condition = if removes { WaitCondition::Removed } else { WaitCondition::NextExit };
     let wait = wait::begin(client, &id, condition);
     let target = Target::Container(id.clone());

@@ -89,7 +89,8 @@ fn start_attached(session: &Session, typed: &Typed, name: &str) -> Result<(), Fa
     };
     let handling = if tty { Handling::End } else { Handling::Forward };
     let watch = signals::collect(handling);
-    let process = run::attach(client, id, &attachment, keys)?;
+    let process =
+        run::attach(client, id, &attachment, keys).map_err(|error| session.explain_hijack(error))?;
     let removes = container.host_config.auto_remove;
     let condition = if removes { WaitCondition::Removed } else { WaitCondition::NextExit };
     let wait = wait::begin(client, id, condition);

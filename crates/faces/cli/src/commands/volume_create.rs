@@ -25,24 +25,34 @@ const FLAGS: &[Flag] = &[
 const CLUSTER_FLAGS: &[Flag] = &[
     Flag::text("availability", r#"Cluster Volume availability ("active", "pause", "drain")"#)
         .default("active")
-        .since("1.42"),
-    Flag::text("group", "Cluster Volume group (cluster volumes)").since("1.42"),
+        .since("1.42")
+        .swarm(),
+    Flag::text("group", "Cluster Volume group (cluster volumes)").since("1.42").swarm(),
     bytes("limit-bytes", "Minimum size of the Cluster Volume in bytes"),
     bytes("required-bytes", "Maximum size of the Cluster Volume in bytes"),
-    Flag::text("scope", r#"Cluster Volume access scope ("single", "multi")"#).default("single").since("1.42"),
-    Flag::named("secret", "map", "Cluster Volume secrets").default("map[]").since("1.42"),
+    Flag::text("scope", r#"Cluster Volume access scope ("single", "multi")"#)
+        .default("single")
+        .since("1.42")
+        .swarm(),
+    Flag::named("secret", "map", "Cluster Volume secrets").default("map[]").since("1.42").swarm(),
     Flag::text("sharing", r#"Cluster Volume access sharing ("none", "readonly", "onewriter", "all")"#)
         .default("none")
-        .since("1.42"),
+        .since("1.42")
+        .swarm(),
     Flag::list("topology-preferred", "A topology that the Cluster Volume would be preferred in")
-        .since("1.42"),
+        .since("1.42")
+        .swarm(),
     Flag::list("topology-required", "A topology that the Cluster Volume must be accessible from")
-        .since("1.42"),
-    Flag::text("type", r#"Cluster Volume access type ("mount", "block")"#).default("block").since("1.42"),
+        .since("1.42")
+        .swarm(),
+    Flag::text("type", r#"Cluster Volume access type ("mount", "block")"#)
+        .default("block")
+        .since("1.42")
+        .swarm(),
 ];
 
 const fn bytes(name: &'static str, help: &'static str) -> Flag {
-    Flag::other(name, "bytes", check_size, help).default("0").since("1.42")
+    Flag::other(name, "bytes", check_size, help).default("0").since("1.42").swarm()
 }
 
 fn check_size(text: &str) -> Result<(), String> {

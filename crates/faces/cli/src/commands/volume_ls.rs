@@ -15,7 +15,8 @@ pub(crate) static VOLUME_LS: Command = Command::new("[OPTIONS]", "List volumes",
     .aliases("volume ls, volume list")
     .flags(&[&[
         Flag::switch("cluster", "Display only cluster volumes, and use cluster volume list formatting")
-            .since("1.42"),
+            .since("1.42")
+            .swarm(),
         Flag::other("filter", "filter", check_filter, r#"Provide filter values (e.g. "dangling=true")"#)
             .short('f'),
         Flag::text("format", format::LIST_HELP),
