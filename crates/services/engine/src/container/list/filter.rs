@@ -37,9 +37,9 @@ pub(super) struct Surroundings<'a> {
     /// All containers, newest first.
     pub(super) views: &'a [Arc<View>],
     /// The id of an image by name.
-    pub(super) image_id: &'a dyn Fn(&str) -> Option<String>,
+    pub(super) image_id: &'a (dyn Fn(&str) -> Option<String> + Sync),
     /// The id of a container by name.
-    pub(super) find: &'a dyn Fn(&str) -> Result<String, Error>,
+    pub(super) find: &'a (dyn Fn(&str) -> Result<String, Error> + Sync),
 }
 
 /// The filters, understood.
