@@ -12,6 +12,7 @@ mod security;
 
 use engine_api::container::{ContainerConfig, ContainerCreateRequest, HostConfig};
 use engine_api::network::NetworkingConfig;
+use engine_api::version::ApiVersion;
 use flags::{Flag, Typed};
 
 /// The flags of both commands.
@@ -36,11 +37,20 @@ pub(crate) struct Wish {
 }
 
 impl Wish {
-    /// The document of the call.
-    pub(crate) fn request(&self) -> ContainerCreateRequest {
+    /// The document of the call, in an API version; without what that version does not know any more.
+    pub(crate) fn request(&self, version: Option<ApiVersion>) -> ContainerCreateRequest {
+        let (mut config, mut host) = (self.config.clone(), self.host.clone());
+        let is_before = |minor| version.is_some_and(|version| version.before(minor));
+        if !is_before(42) || is_before(40) {
+            host.kernel_memory = 0;
+        }
+        if !is_before(44) {
+            // It stands in the endpoint; here too it would only earn a warning.
+            config.mac_address.clear();
+        }
         ContainerCreateRequest {
-            config: self.config.clone(),
-            host_config: Some(self.host.clone()),
+            config,
+            host_config: Some(host),
             networking_config: Some(self.networking.clone()),
         }
     }
@@ -75,11 +85,6 @@ pub(crate) fn parse(typed: &Typed, proxies: &[(String, String)]) -> Result<Wish,
 fn list(typed: &Typed, name: &str) -> Option<Vec<String>> {
     let values = typed.all(name);
     (!values.is_empty()).then(|| values.into_iter().map(str::to_owned).collect())
-}
-
-/// The values of a list flag; never nothing.
-fn list_or_empty(typed: &Typed, name: &str) -> Option<Vec<String>> {
-    Some(list(typed, name).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -43,6 +43,9 @@ impl Platform {
             }
             [os, architecture, variant] => {
                 let (architecture, variant) = normal_architecture(architecture, variant);
+                // Said in full, it stays said.
+                let variant =
+                    if architecture == "arm64" && variant.is_empty() { "v8".to_owned() } else { variant };
                 (normal_os(os), architecture, variant)
             }
             _ => return Err(format!("\"{text}\": cannot parse platform specifier: invalid argument")),
@@ -157,7 +160,7 @@ mod tests {
     fn platforms_have_one_normal_form() {
         let path = |text: &str| Platform::parse(text).map(|platform| platform.path());
         assert_eq!(path("linux/x86_64").unwrap(), "linux/amd64");
-        assert_eq!(path("Linux/ARM64/v8").unwrap(), "linux/arm64");
+        assert_eq!(path("Linux/ARM64/8").unwrap(), "linux/arm64/v8");
         assert_eq!(path("armhf").unwrap(), "linux/arm/v7");
         assert_eq!(path("linux").unwrap(), format!("linux/{}", host_architecture()));
         assert_eq!(

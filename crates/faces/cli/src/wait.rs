@@ -26,7 +26,8 @@ pub(crate) fn begin(client: &Arc<Client>, id: &str, condition: WaitCondition) ->
 }
 
 fn ask(client: &Client, id: &str, condition: WaitCondition) -> Result<Response, Error> {
-    client.post(&format!("/containers/{id}/wait")).query("condition", condition.as_str()).send()
+    let condition = if condition == WaitCondition::NotRunning { "" } else { condition.as_str() };
+    client.post(&format!("/containers/{id}/wait")).query_some("condition", condition).send()
 }
 
 impl Wait {

@@ -212,6 +212,16 @@ impl Typed {
         self.values.iter().filter(|(typed, _)| *typed == name).map(|(_, value)| value.as_str()).collect()
     }
 
+    /// All values typed for flags that are names of one thing, in the order in which they were typed.
+    pub fn all_of(&self, names: &[&str]) -> Vec<&str> {
+        let names: Vec<&str> = names.iter().map(|name| self.flag(name).name).collect();
+        self.values
+            .iter()
+            .filter(|(typed, _)| names.contains(typed))
+            .map(|(_, value)| value.as_str())
+            .collect()
+    }
+
     /// The values of a `strings` flag: each typed value split at its commas.
     pub fn strings(&self, name: &str) -> Vec<String> {
         self.all(name).into_iter().flat_map(|value| split_csv(value).unwrap_or_default()).collect()

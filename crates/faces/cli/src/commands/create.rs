@@ -152,7 +152,7 @@ fn call(
     // The session has connected by now: parsing asked for the version.
     let client = session.client().map_err(|failure| client::Error::Document(failure.text))?;
     let request = client.post("/containers/create").query_some("name", name).query_some("platform", platform);
-    request.json(&wish.request()).send()?.json()
+    request.json(&wish.request(client.version().parse().ok())).send()?.json()
 }
 
 fn default_platform() -> String {

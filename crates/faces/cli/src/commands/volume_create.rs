@@ -73,8 +73,8 @@ fn run(session: &Session, typed: &Typed) -> Result<(), Failure> {
     let request = VolumeCreateRequest {
         name: name.to_owned(),
         driver: typed.text("driver").to_owned(),
-        driver_opts: Some(keyvalue::to_map(typed.all("opt"))),
-        labels: Some(keyvalue::to_map(typed.all("label"))),
+        driver_opts: typed.has("opt").then(|| keyvalue::to_map(typed.all("opt"))),
+        labels: typed.has("label").then(|| keyvalue::to_map(typed.all("label"))),
         cluster_volume_spec: CLUSTER_FLAGS.iter().any(|flag| typed.has(flag.name)).then(|| cluster(typed)),
     };
     let volume: Volume = session.client()?.post("/volumes/create").json(&request).send()?.json()?;

@@ -1,6 +1,6 @@
 //! Which networks it joins, under which names and addresses, and which of its ports are published.
 
-use super::{Wish, list, list_or_empty};
+use super::{Wish, list};
 use engine_api::container::{PortBinding, PortMap};
 use engine_api::network::{EndpointIpamConfig, EndpointSettings};
 use engine_api::{Empty, StringMap, StringSet};
@@ -174,7 +174,7 @@ impl Attachment {
             Err(format!("conflicting options: cannot specify both --{flag} and per-network {own}"))
         };
         let words = |values: Vec<&str>| values.into_iter().map(str::to_owned).collect::<Vec<String>>();
-        let aliases = words([typed.all("network-alias"), typed.all("net-alias")].concat());
+        let aliases = words(typed.all_of(&["network-alias", "net-alias"]));
         let links = words(typed.all("link"));
         let link_local = words(typed.all("link-local-ip"));
         let (ip, ip6, mac_address) = (typed.text("ip"), typed.text("ip6"), typed.text("mac-address"));
@@ -319,12 +319,12 @@ pub(super) fn apply(typed: &Typed, wish: &mut Wish) -> Result<(), String> {
     let host = &mut wish.host;
     host.dns = Some(normal("dns", |text| parse_address(text).map(|ip| ip.to_string()))?);
     host.dns_search = Some(normal("dns-search", |text| parse_domain(text).map(str::to_owned))?);
-    let options = [list_or_empty(typed, "dns-option"), list_or_empty(typed, "dns-opt")];
-    host.dns_options = Some(options.into_iter().flatten().flatten().collect());
+    let options = typed.all_of(&["dns-option", "dns-opt"]);
+    host.dns_options = Some(options.into_iter().map(str::to_owned).collect());
     let hosts = normal("add-host", parse_host)?;
     host.extra_hosts = (!hosts.is_empty()).then_some(hosts);
     host.links = list(typed, "link");
-    let named = [typed.all("network"), typed.all("net")].concat();
+    let named = typed.all_of(&["network", "net"]);
     let attachments = named.into_iter().map(Attachment::parse).collect::<Result<Vec<_>, _>>()?;
     host.network_mode =
         attachments.first().map_or_else(|| "default".to_owned(), |attachment| attachment.target.clone());

@@ -1,9 +1,10 @@
 //! What its processes may do.
 
-use super::{Wish, list};
+use super::Wish;
 use crate::keyvalue::{self, open_error};
 use engine_api::container::StrSlice;
 use flags::{Flag, Typed, quote};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 pub(super) const FLAGS: &[Flag] = &[
@@ -56,6 +57,16 @@ fn parse_option(text: &str) -> Result<String, String> {
     }
 }
 
+/// The capabilities that a flag names, in normal form (`CAP_NET_RAW`, `ALL`), each once and sorted.
+fn capabilities(typed: &Typed, flag: &str) -> Option<StrSlice> {
+    let normal = |name: &str| match name.to_uppercase() {
+        name if name == "ALL" || name.starts_with("CAP_") => name,
+        name => format!("CAP_{name}"),
+    };
+    let names: BTreeSet<String> = typed.all(flag).into_iter().map(normal).collect();
+    (!names.is_empty()).then(|| StrSlice(names.into_iter().collect()))
+}
+
 pub(super) fn apply(typed: &Typed, wish: &mut Wish) -> Result<(), String> {
     let options: Vec<String> =
         typed.all("security-opt").into_iter().map(parse_option).collect::<Result<_, _>>()?;
@@ -66,8 +77,8 @@ pub(super) fn apply(typed: &Typed, wish: &mut Wish) -> Result<(), String> {
         (host.masked_paths, host.readonly_paths) = (Some(Vec::new()), Some(Vec::new()));
     }
     host.security_opt = (!options.is_empty() || !paths.is_empty()).then_some(options);
-    host.cap_add = list(typed, "cap-add").map(StrSlice);
-    host.cap_drop = list(typed, "cap-drop").map(StrSlice);
+    host.cap_add = capabilities(typed, "cap-add");
+    host.cap_drop = capabilities(typed, "cap-drop");
     host.privileged = typed.is_on("privileged");
     host.readonly_rootfs = typed.is_on("read-only");
     host.sysctls = Some(keyvalue::to_map(typed.all("sysctl")));

@@ -17,7 +17,7 @@ fn wish(words: &[&str]) -> Result<Wish, String> {
 /// The part of the request that a line of words means.
 fn part(line: &str, pointer: &str) -> Value {
     let words: Vec<&str> = line.split(' ').filter(|word| !word.is_empty()).collect();
-    let request = serde_json::to_value(wish(&words).unwrap().request()).unwrap();
+    let request = serde_json::to_value(wish(&words).unwrap().request("1.43".parse().ok())).unwrap();
     request.pointer(pointer).cloned().unwrap_or_default()
 }
 
@@ -84,7 +84,12 @@ fn flags_land_in_their_fields() {
             json!([
             {"Driver": "", "Count": -1, "DeviceIDs": null, "Capabilities": [["gpu"]], "Options": {}}]),
         ),
-        ("--cap-add NET_ADMIN --cap-drop all", "/HostConfig/CapDrop", json!(["all"])),
+        (
+            "--cap-add net_raw --cap-add CAP_CHOWN --cap-add NET_RAW",
+            "/HostConfig/CapAdd",
+            json!(["CAP_CHOWN", "CAP_NET_RAW"]),
+        ),
+        ("--cap-drop all", "/HostConfig/CapDrop", json!(["ALL"])),
         ("--security-opt systempaths=unconfined", "/HostConfig/MaskedPaths", json!([])),
         ("--security-opt no-new-privileges", "/HostConfig/SecurityOpt", json!(["no-new-privileges"])),
         ("--sysctl net.x=1", "/HostConfig/Sysctls", json!({"net.x": "1"})),
@@ -132,7 +137,7 @@ fn flags_land_in_their_fields() {
         ),
         ("-P", "/HostConfig/PublishAllPorts", json!(true)),
         ("--dns ::0:1 --dns-opt a --dns-option b --dns-search x.y.", "/HostConfig/Dns", json!(["::1"])),
-        ("--dns-opt a --dns-option b", "/HostConfig/DnsOptions", json!(["b", "a"])),
+        ("--dns-opt a --dns-option b", "/HostConfig/DnsOptions", json!(["a", "b"])),
         (
             "--add-host a=[::1] --add-host b:host-gateway",
             "/HostConfig/ExtraHosts",
@@ -155,6 +160,17 @@ fn flags_land_in_their_fields() {
     for (line, pointer, expected) in table {
         assert_eq!(&part(line, pointer), expected, "{line} at {pointer}");
     }
+}
+
+#[test]
+fn newer_versions_do_not_get_what_they_dropped() {
+    let wish = wish(&["--kernel-memory", "4m", "--mac-address", "02:42:ac:11:00:02"]).unwrap();
+    let sent = |version: &str| {
+        let request = wish.request(version.parse().ok());
+        (request.host_config.unwrap().kernel_memory, request.config.mac_address)
+    };
+    assert_eq!(sent("1.41"), (4_194_304, "02:42:ac:11:00:02".to_owned()));
+    assert_eq!(sent("1.51"), (0, String::new()));
 }
 
 #[test]
