@@ -204,7 +204,7 @@ pub(crate) fn blocking_reader(mut body: Incoming) -> BlockingReader {
         while let Some(block) = next_block(&mut body).await {
             let failed = block.is_err();
             let length = block.as_ref().map_or(0, Bytes::len);
-            let block = block.map_err(|error| io::Error::new(io::ErrorKind::UnexpectedEof, "unexpected EOF"));
+            let block = block.map_err(|_| io::Error::new(io::ErrorKind::UnexpectedEof, "unexpected EOF"));
             if sink.send(block).await.is_err() {
                 rest += length;
             }

@@ -25,9 +25,19 @@ struct Admitted {
 /// An answer without a handler.
 enum Refusal {
     /// As it is: nothing of ours is at this path.
-    Bare(Response<Body>),
+    Bare(Box<Response<Body>>),
     /// With the headers that say who answers.
-    Identified(Response<Body>),
+    Identified(Box<Response<Body>>),
+}
+
+impl Refusal {
+    fn bare(response: Response<Body>) -> Refusal {
+        Refusal::Bare(Box::new(response))
+    }
+
+    fn identified(response: Response<Body>) -> Refusal {
+        Refusal::Identified(Box::new(response))
+    }
 }
 
 /// Answers a request.
@@ -37,8 +47,8 @@ pub(crate) async fn answer(engine: Engine, request: Request<Incoming>, client: C
     tracing::debug!(method = %head.method, path = head.uri.path(), "request");
     let admitted = match admit(&head.method, &head.uri) {
         Ok(admitted) => admitted,
-        Err(Refusal::Bare(response)) => return Answer::Plain(response),
-        Err(Refusal::Identified(response)) => return Answer::Plain(identified(response, experimental)),
+        Err(Refusal::Bare(response)) => return Answer::Plain(*response),
+        Err(Refusal::Identified(response)) => return Answer::Plain(identified(*response, experimental)),
     };
     let Admitted { handler, name, version, query } = admitted;
     let call = Call { engine, version, name, query, headers: head.headers, body, client };
@@ -61,21 +71,21 @@ pub(crate) async fn answer(engine: Engine, request: Request<Incoming>, client: C
 fn admit(method: &Method, uri: &Uri) -> Result<Admitted, Refusal> {
     let path = match path::parse(uri.path()) {
         Ok(Parsed::Route(path)) => path,
-        Ok(Parsed::Redirect(clean)) => return Err(Refusal::Bare(redirect(&clean, uri.query()))),
-        Err(error) => return Err(Refusal::Bare(error_response(&error))),
+        Ok(Parsed::Redirect(clean)) => return Err(Refusal::bare(redirect(&clean, uri.query()))),
+        Err(error) => return Err(Refusal::bare(error_response(&error))),
     };
     if *method == Method::OPTIONS {
-        return Err(Refusal::Identified(Response::new(Body::empty())));
+        return Err(Refusal::identified(Response::new(Body::empty())));
     }
     let Some((handler, name)) = routes::find(method, &path.rest) else {
-        return Err(Refusal::Bare(error_response(&ApiError::page_not_found())));
+        return Err(Refusal::bare(error_response(&ApiError::page_not_found())));
     };
     let version = path.api_version().map_err(|unsupported| {
         let error = ApiError::from(&unsupported);
-        Refusal::Identified(if unsupported.plain { plain(&error) } else { error_response(&error) })
+        Refusal::identified(if unsupported.plain { plain(&error) } else { error_response(&error) })
     })?;
     let query = Query::parse(uri.query().unwrap_or_default())
-        .map_err(|error| Refusal::Identified(error_response(&error)))?;
+        .map_err(|error| Refusal::identified(error_response(&error)))?;
     Ok(Admitted { handler, name: name.to_owned(), version, query })
 }
 
@@ -120,8 +130,8 @@ mod tests {
     fn refusal(method: Method, uri: &str) -> (Response<Body>, bool) {
         match admit(&method, &uri.parse().unwrap()) {
             Ok(_) => panic!("{uri} was admitted"),
-            Err(Refusal::Bare(response)) => (response, false),
-            Err(Refusal::Identified(response)) => (response, true),
+            Err(Refusal::Bare(response)) => (*response, false),
+            Err(Refusal::Identified(response)) => (*response, true),
         }
     }
 

@@ -15,9 +15,12 @@ macro_rules! table {
     (@after {} $after:literal) => { Some($after) };
 }
 
+mod auth;
 mod container;
 mod exec;
+mod image;
 mod later;
+mod network;
 mod stream;
 mod system;
 mod volume;
@@ -48,6 +51,7 @@ const ROUTES: &[Route] = table! {
     GET "/version" => system::version;
     GET "/info" => system::info;
     GET "/events" => system::events;
+    POST "/auth" => auth::check;
 
     GET "/containers/json" => container::list;
     POST "/containers/create" => container::create;
@@ -73,11 +77,25 @@ const ROUTES: &[Route] = table! {
     POST "/exec/" {} "/resize" => exec::resize;
 
 
+    GET "/images/json" => image::list;
+    POST "/images/create" => image::create;
+    POST "/images/load" => image::load;
+    GET "/images/" {} "/json" => image::inspect;
+    GET "/images/" {} "/history" => image::history;
+    POST "/images/" {} "/tag" => image::tag;
+    DELETE "/images/" {} => image::remove;
+
     GET "/volumes" => volume::list;
     POST "/volumes/create" => volume::create;
     POST "/volumes/prune" => volume::prune;
     GET "/volumes/" {} => volume::inspect;
     DELETE "/volumes/" {} => volume::remove;
+
+    GET "/networks" => network::list;
+    GET "/networks/" => network::list;
+    POST "/networks/create" => network::create;
+    GET "/networks/" {} => network::inspect;
+    DELETE "/networks/" {} => network::remove;
 
 };
 
@@ -108,7 +126,7 @@ mod tests {
 
     #[test]
     fn names_may_contain_slashes() {
-        assert_eq!(name(Method::GET, "/exec/registry:5000/a/b:1/json"), Some("registry:5000/a/b:1"));
+        assert_eq!(name(Method::GET, "/images/registry:5000/a/b:1/json"), Some("registry:5000/a/b:1"));
         assert_eq!(name(Method::GET, "/images/a/json/json"), Some("a/json"));
         assert_eq!(name(Method::DELETE, "/images/a/b"), Some("a/b"));
         assert_eq!(name(Method::POST, "/images/a/b/tag"), Some("a/b"));

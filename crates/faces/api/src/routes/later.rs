@@ -9,7 +9,6 @@ use http::{Method, StatusCode};
 
 /// The rows.
 pub(super) const ROUTES: &[Route] = table! {
-    POST "/auth" => not_yet;
     GET "/system/df" => not_yet;
     POST "/commit" => not_yet;
     POST "/build" => not_yet;
