@@ -16,6 +16,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use units::time;
 
 use crate::error::Error;
+use crate::moment;
 
 /// How many messages a reader may fall behind.
 const BACKLOG: usize = 1024;
@@ -127,8 +128,8 @@ impl Events {
     /// `InvalidParameter` when a time cannot be read, or `since` is after `until`.
     pub(crate) fn subscribe(&self, options: EventsOptions) -> Result<EventStream, Error> {
         let now = SystemTime::now();
-        let since = parse_time(&options.since)?;
-        let until = parse_time(&options.until)?;
+        let since = moment::parse(&options.since)?;
+        let until = moment::parse(&options.until)?;
         if let (Some(since), Some(until)) = (since, until)
             && until < since
         {
@@ -202,16 +203,6 @@ fn missed(count: u64) -> EventMessage {
         time_nano: time::unix_nanoseconds(now),
         ..EventMessage::default()
     }
-}
-
-fn parse_time(text: &str) -> Result<Option<SystemTime>, Error> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    time::parse_unix(text)
-        .or_else(|| time::parse_rfc3339(text))
-        .map(Some)
-        .ok_or_else(|| Error::invalid(format!("failed to parse value as time or duration: {text:?}")))
 }
 
 fn is_within(message: &EventMessage, since: Option<SystemTime>, until: Option<SystemTime>) -> bool {

@@ -17,6 +17,7 @@ pub mod error;
 pub mod events;
 pub mod fault;
 pub mod image;
+mod moment;
 mod names;
 pub mod network;
 mod reconcile;

@@ -49,7 +49,7 @@ impl AttachTicket {
     pub async fn connect(self, socket: OwnedFd, early: Vec<u8>) -> Result<(), Error> {
         let Self { multiplexed, shared, handle, view, options, keys } = self;
         let socket = if options.logs {
-            replay::send(&shared, &view.intent, &options, multiplexed, socket).await?
+            replay::send(&shared, &view, &options, multiplexed, socket).await?
         } else {
             socket
         };
