@@ -1,97 +1,116 @@
-//! Whole lines of one file, plain or compressed; a line that is still being written waits for its newline.
+//! Lines of a file, a block at a time.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 
-use flate2::read::MultiGzDecoder;
+/// How much is read at once.
+const BLOCK: usize = 64 * 1024;
 
-use crate::files::Source;
+/// The longest line that is looked at. A record holds 16 KiB of text, at six bytes each in the worst case,
+/// and its attributes; what is longer is no record.
+pub const LONGEST: usize = 1024 * 1024;
 
-const CHUNK: usize = 32 << 10;
-
-/// A line longer than this is no record (they hold 16 KiB of text, escaped at the worst sixfold): it is passed over.
-const LONGEST: usize = 1 << 20;
-
-pub(crate) struct Lines {
-    source: Source,
-    decoder: Option<MultiGzDecoder<File>>,
+/// Cuts what a source gives into lines. At the source's end it may be asked again later: a file grows.
+#[derive(Debug)]
+pub(crate) struct Lines<R> {
+    source: R,
     buffer: Vec<u8>,
-    /// Where the next line begins in `buffer`.
+    /// What of the buffer has not been handed out.
     start: usize,
-    /// Up to where `buffer` is known to hold no newline.
+    /// Up to where the buffer has been searched.
     searched: usize,
-    /// Whether the line being read was too long and only its end is awaited.
-    skipping: bool,
-    /// How much of a plain file was read.
-    position: u64,
+    /// Whether the rest of a line that is too long is being skipped.
+    skips: bool,
 }
 
-impl Lines {
-    /// Lines from where the source's file stands.
-    pub(crate) fn new(mut source: Source) -> io::Result<Lines> {
-        let position = source.file.stream_position()?;
-        let decoder =
-            if source.is_compressed { Some(MultiGzDecoder::new(source.file.try_clone()?)) } else { None };
-        Ok(Lines { source, decoder, buffer: Vec::new(), start: 0, searched: 0, skipping: false, position })
+impl<R: Read> Lines<R> {
+    pub(crate) fn new(source: R) -> Self {
+        Self { source, buffer: Vec::new(), start: 0, searched: 0, skips: false }
     }
 
-    pub(crate) fn source(&self) -> &Source {
-        &self.source
-    }
-
-    /// The next whole line with its newline; `None` at what is the end for now.
-    pub(crate) fn next_line(&mut self) -> io::Result<Option<Vec<u8>>> {
+    /// The next line, without its newline; `None` when no whole line is there (yet).
+    pub(crate) fn next_line(&mut self) -> io::Result<Option<&[u8]>> {
         loop {
-            if let Some(found) = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n') {
-                let end = self.searched + found + 1;
-                let line = self.buffer[self.start..end].to_vec();
-                self.start = end;
-                self.searched = end;
-                if std::mem::take(&mut self.skipping) {
+            if let Some(at) = memchr::memchr(b'\n', &self.buffer[self.searched..]) {
+                let (from, to) = (self.start, self.searched + at);
+                self.start = to + 1;
+                self.searched = to + 1;
+                if std::mem::take(&mut self.skips) {
                     continue;
                 }
-                return Ok(Some(line));
+                return Ok(Some(&self.buffer[from..to]));
             }
             self.searched = self.buffer.len();
             if self.searched - self.start > LONGEST {
-                self.skipping = true;
                 self.start = self.searched;
+                self.skips = true;
             }
-            if !self.fill()? {
+            if self.fill()? == 0 {
                 return Ok(None);
             }
         }
     }
 
-    /// Whether a plain file has grown past what was read.
-    pub(crate) fn has_more(&mut self) -> io::Result<bool> {
-        Ok(self.decoder.is_none() && self.source.file.metadata()?.len() > self.position)
+    /// What is left when the source will give no more: a line that was never finished.
+    pub(crate) fn take_rest(&mut self) -> Option<&[u8]> {
+        let from = self.start;
+        self.start = self.buffer.len();
+        self.searched = self.start;
+        let rest = &self.buffer[from..];
+        (!rest.is_empty() && !self.skips).then_some(rest)
     }
 
-    fn fill(&mut self) -> io::Result<bool> {
+    fn fill(&mut self) -> io::Result<usize> {
         self.buffer.drain(..self.start);
         self.searched -= self.start;
         self.start = 0;
         let held = self.buffer.len();
-        self.buffer.resize(held + CHUNK, 0);
-        let read = match &mut self.decoder {
-            // A damaged archive ends where the damage begins.
-            Some(decoder) => decoder.read(&mut self.buffer[held..]).unwrap_or(0),
-            None => self.read_plain(held)?,
+        self.buffer.resize(held + BLOCK, 0);
+        let outcome = loop {
+            match self.source.read(&mut self.buffer[held..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => break other,
+            }
         };
-        self.buffer.truncate(held + read);
-        Ok(read > 0)
+        self.buffer.truncate(held + outcome.as_ref().copied().unwrap_or(0));
+        outcome
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Gives its bytes in pieces of the given size.
+    struct Slow<'a>(&'a [u8], usize);
+
+    impl Read for Slow<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let most = self.1.min(buffer.len());
+            (&mut self.0).take(u64::try_from(most).unwrap()).read(buffer)
+        }
     }
 
-    fn read_plain(&mut self, held: usize) -> io::Result<usize> {
-        let mut read = self.source.file.read(&mut self.buffer[held..])?;
-        if read == 0 && self.source.file.metadata()?.len() < self.position {
-            // Emptied and written anew: by the writer, whose renaming failed, or by a user's `> file`.
-            self.source.file.seek(SeekFrom::Start(0))?;
-            self.position = 0;
-            read = self.source.file.read(&mut self.buffer[held..])?;
+    #[test]
+    fn a_line_that_is_too_long_is_skipped_in_bounded_memory() {
+        let text = [b"a\n".to_vec(), vec![b'x'; 3 * LONGEST], b"\nb\n".to_vec()].concat();
+        let mut lines = Lines::new(&text[..]);
+        assert_eq!(lines.next_line().unwrap(), Some(&b"a"[..]));
+        assert_eq!(lines.next_line().unwrap(), Some(&b"b"[..]));
+        assert!(lines.buffer.capacity() < 2 * LONGEST + 2 * BLOCK);
+    }
+
+    proptest! {
+        #[test]
+        fn lines_are_those_of_the_text(text in "[ab\n]{0,60}", piece in 1..20_usize) {
+            let mut lines = Lines::new(Slow(text.as_bytes(), piece));
+            let mut seen = Vec::new();
+            while let Some(line) = lines.next_line().unwrap() {
+                seen.push(line.to_vec());
+            }
+            seen.extend(lines.take_rest().map(<[u8]>::to_vec));
+            prop_assert_eq!(seen, text.lines().map(|line| line.as_bytes().to_vec()).collect::<Vec<_>>());
         }
-        self.position += u64::try_from(read).unwrap_or(0);
-        Ok(read)
     }
 }

@@ -1,61 +1,37 @@
-//! When to look at a log again.
+//! Notices that a log has grown or was rotated. `inotify(7)` on its folder, so that one watch sees both.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
-use rustix::io::Errno;
+use rustix::fs::inotify;
 
-/// Becomes readable when something is written in a log's folder, or files in it come, go or change their names.
-///
-/// Create it before the read whose end it guards. Works with any poller, `AsyncFd` included.
+/// A watch on the folder of a log.
 #[derive(Debug)]
-pub struct Watch {
-    queue: OwnedFd,
+pub(crate) struct Watch {
+    inotify: OwnedFd,
 }
 
 impl Watch {
-    /// Watches the folder of the log at `path`.
-    ///
-    /// # Errors
-    /// When the folder is not there, or the user's number of watches is used up.
-    pub fn new(path: &Path) -> io::Result<Watch> {
-        let queue = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-        let folder = path.parent().unwrap_or(Path::new("/"));
-        let wanted = WatchFlags::MODIFY
-            | WatchFlags::CREATE
-            | WatchFlags::MOVE
-            | WatchFlags::DELETE
-            | WatchFlags::DELETE_SELF;
-        inotify::add_watch(&queue, folder, wanted)?;
-        Ok(Watch { queue })
+    pub(crate) fn on_folder_of(path: &Path) -> io::Result<Self> {
+        let inotify = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let events = inotify::WatchFlags::MODIFY | inotify::WatchFlags::CREATE | inotify::WatchFlags::MOVE;
+        inotify::add_watch(&inotify, folder, events)?;
+        Ok(Self { inotify })
     }
 
-    /// Takes what was reported, so that the watch is readable again only after something new.
-    ///
-    /// # Errors
-    /// When the kernel fails to hand it over.
-    pub fn drain(&self) -> io::Result<()> {
-        let mut buffer = [0; 4096];
-        loop {
-            match rustix::io::read(&self.queue, &mut buffer) {
-                Ok(0) | Err(Errno::AGAIN) => return Ok(()),
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno.into()),
-            }
-        }
+    /// Forgets what has been noticed; whatever happens from now on makes the descriptor readable again.
+    pub(crate) fn clear(&mut self) {
+        let mut space = [MaybeUninit::uninit(); 4096];
+        let mut reader = inotify::Reader::new(&self.inotify, &mut space);
+        while reader.next().is_ok() {}
     }
 }
 
 impl AsFd for Watch {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.queue.as_fd()
-    }
-}
-
-impl std::os::fd::AsRawFd for Watch {
-    fn as_raw_fd(&self) -> std::os::fd::RawFd {
-        self.queue.as_raw_fd()
+        self.inotify.as_fd()
     }
 }
