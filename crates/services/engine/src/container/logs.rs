@@ -1,6 +1,6 @@
 //! `GET /containers/{id}/logs`.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -202,8 +202,10 @@ fn watch_log(
     let failed = |error: std::io::Error| Error::from_cause("cannot follow the log", &error);
     // What was found unsound is that a type may lie about its descriptor; `OwnedFd` does not, and the constructor
     // that replaces this one is unsafe.
+    let descriptor = reader.descriptor().ok_or_else(|| std::io::Error::other("it is not watched"));
+    let descriptor = descriptor.and_then(|fd| fd.try_clone_to_owned()).map_err(failed)?;
     #[expect(deprecated, reason = "the only safe constructor")]
-    let news = reader.as_fd().try_clone_to_owned().and_then(AsyncFd::new).map_err(failed)?;
+    let news = AsyncFd::new(descriptor).map_err(failed)?;
     Ok(Follow { news, views, ends: view.life.past.ends, until })
 }
 
