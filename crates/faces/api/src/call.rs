@@ -11,6 +11,7 @@ use http::HeaderMap;
 use hyper::body::{Body as _, Incoming};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// A request: whom to ask, what was asked.
 pub(crate) struct Call {
@@ -32,12 +33,24 @@ pub(crate) struct Call {
 
 /// The client's side of the connection: lets a long answer see that nobody waits for it any more.
 #[derive(Clone)]
-pub(crate) struct Client(pub(crate) Arc<Socket>);
+pub(crate) struct Client {
+    socket: Arc<Socket>,
+    closing: watch::Receiver<bool>,
+}
 
 impl Client {
-    /// Resolves when the client has closed its side.
+    /// The client behind `socket`; `closing` turns true when the server stops.
+    pub(crate) fn new(socket: Arc<Socket>, closing: watch::Receiver<bool>) -> Client {
+        Client { socket, closing }
+    }
+
+    /// Resolves when the client has closed its side, or the server stops.
     pub(crate) async fn gone(&self) {
-        self.0.closed().await;
+        let mut closing = self.closing.clone();
+        tokio::select! {
+            () = self.socket.closed() => {}
+            _ = closing.wait_for(|closing| *closing) => {}
+        }
     }
 }
 

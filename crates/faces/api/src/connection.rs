@@ -32,7 +32,7 @@ where
     let socket = Arc::new(socket);
     let hijacker = Hijacker::default();
     let stream = TokioIo::new(MuteStream::new(socket.clone(), &hijacker));
-    let (client, wishes) = (Client(socket.clone()), hijacker.clone());
+    let (client, wishes) = (Client::new(socket.clone(), closing.clone()), hijacker.clone());
     let service = service_fn(move |request| {
         let (work, wishes) = (respond(request, client.clone()), wishes.clone());
         Box::pin(async move { Ok::<_, Infallible>(settle(work.await, &wishes)) })

@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn help_reads_like_dockers() {
         let ours = help(Name::Dockerd, &settings::shown_defaults(Name::Dockerd, "/root", false), 80);
-        let theirs = include_str!("dockerd-28.5-help.txt");
+        let theirs = include_str!("../tests/dockerd-28.5-help.txt");
         for (number, (ours, theirs)) in ours.lines().zip(theirs.lines()).enumerate() {
             assert_eq!(ours, theirs, "line {}", number + 1);
         }

@@ -1,3 +1,5 @@
+//! Raw sockets against a server without an engine.
+
 use super::*;
 use crate::body;
 use crate::hijack::Takeover;
@@ -44,15 +46,21 @@ fn shout(mut socket: UnixStream, early: &[u8]) {
 
 /// Runs a server for one connection and gives the client's end.
 fn connect() -> UnixStream {
+    // The sender must outlive the connection: a server that is gone is a server that stops.
+    let (closing, is_closing) = watch::channel(false);
+    std::mem::forget(closing);
+    connect_until(is_closing)
+}
+
+fn connect_until(closing: watch::Receiver<bool>) -> UnixStream {
     let (ours, theirs) = UnixStream::pair().unwrap();
     ours.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     theirs.set_nonblocking(true).unwrap();
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let (_closing, is_closing) = watch::channel(false);
             let socket = Socket::Unix(tokio::net::UnixStream::from_std(theirs).unwrap());
-            serve(socket, is_closing, respond).await;
+            serve(socket, closing, respond).await;
         });
     });
     ours
@@ -113,6 +121,15 @@ fn a_long_answer_sees_that_its_client_closed() {
     let mut client = connect();
     client.write_all(b"GET /gone HTTP/1.1\r\nHost: d\r\n\r\n").unwrap();
     client.shutdown(Shutdown::Write).unwrap();
+    assert!(read_to_end(&mut client).ends_with("gone"));
+}
+
+#[test]
+fn a_long_answer_ends_when_the_server_stops() {
+    let (closing, is_closing) = watch::channel(false);
+    let mut client = connect_until(is_closing);
+    client.write_all(b"GET /gone HTTP/1.1\r\nHost: d\r\n\r\n").unwrap();
+    closing.send(true).unwrap();
     assert!(read_to_end(&mut client).ends_with("gone"));
 }
 

@@ -1,3 +1,5 @@
+//! What Docker accepts and how it refuses, as recorded.
+
 use super::*;
 use crate::container::{ContainerConfig, ContainerCreateRequest, HostConfig};
 use proptest::prelude::*;
