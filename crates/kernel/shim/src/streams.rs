@@ -361,3 +361,6 @@ impl Streams {
 fn open_peer(master: &OwnedFd) -> Option<OwnedFd> {
     ioctl_tiocgptpeer(master, OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -121,6 +121,12 @@ impl Client {
             }
     }
 
+    /// How many bytes are waiting for it.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Whether an output must wait for it.
     pub(super) fn holds_up(&self, stream: Stream) -> bool {
         self.wants(stream) && !self.waiting.is_empty()
