@@ -6,7 +6,11 @@ use crate::hijack::Takeover;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
+use std::sync::Barrier;
 use std::thread;
+
+/// Where the server of one test and its client meet.
+static REACHED: Barrier = Barrier::new(2);
 
 /// A server that takes the socket on `/take` and sends back everything it gets, in capitals; says `hello` on every
 /// other path, after reading the body.
@@ -26,7 +30,10 @@ async fn respond(request: Request<Incoming>, client: Client) -> Answer {
                 })
             }),
         }),
-        "/gone" => {
+        "/gone" | "/stop" => {
+            if path == "/stop" {
+                REACHED.wait();
+            }
             client.gone().await;
             Answer::Plain(Response::new(Body::full("gone")))
         }
@@ -128,7 +135,8 @@ fn a_long_answer_sees_that_its_client_closed() {
 fn a_long_answer_ends_when_the_server_stops() {
     let (closing, is_closing) = watch::channel(false);
     let mut client = connect_until(is_closing);
-    client.write_all(b"GET /gone HTTP/1.1\r\nHost: d\r\n\r\n").unwrap();
+    client.write_all(b"GET /stop HTTP/1.1\r\nHost: d\r\n\r\n").unwrap();
+    REACHED.wait();
     closing.send(true).unwrap();
     assert!(read_to_end(&mut client).ends_with("gone"));
 }
