@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::client;
 use crate::http::{self, Address, Answer, Request};
 use crate::images::Image;
+use crate::reference;
 use crate::wait::{self, PATIENCE};
 
 /// The socket of a daemon that was not told another one.
@@ -43,10 +44,11 @@ pub struct Start {
 impl Start {
     /// With default places and its log in `folder`.
     pub fn plain(folder: &Path) -> Self {
+        let socket = if reference::is_asked_for() { reference::SOCKET } else { SOCKET };
         Self {
             flags: Vec::new(),
             env: Vec::new(),
-            socket: PathBuf::from(SOCKET),
+            socket: PathBuf::from(socket),
             log: folder.join("daemon.log"),
         }
     }
@@ -67,11 +69,8 @@ impl Start {
 
     fn spawn(&self) -> Child {
         let log = File::options().create(true).append(true).open(&self.log).expect("the log's folder exists");
-        let mut command = Command::new(client::gantry());
-        command.arg("daemon").args(&self.flags).env_clear();
-        command
-            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-            .env("HOME", "/root");
+        let mut command = if reference::is_asked_for() { reference::daemon() } else { gantry_daemon() };
+        command.args(&self.flags).env("HOME", "/root");
         command.envs(self.env.iter().cloned()).env("RUST_BACKTRACE", "1");
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("descriptor")).stderr(log);
         command.spawn().expect("the gantry binary starts")
@@ -202,6 +201,13 @@ impl Daemon {
             self.delete(&format!("/volumes/{}?force=1", volume["Name"].as_str().unwrap_or_default()));
         }
     }
+}
+
+fn gantry_daemon() -> Command {
+    let mut command = Command::new(client::gantry());
+    command.arg("daemon").env_clear();
+    command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    command
 }
 
 fn list(answer: &Answer, field: &str) -> Vec<String> {

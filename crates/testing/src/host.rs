@@ -97,6 +97,11 @@ pub fn on_host<F: FnOnce(&Host)>(needs: &[Needs], body: F) {
 
 /// Like [`on_host`], but tells how it ended. Inside the host the body's panic goes on.
 pub fn outcome_of<F: FnOnce(&Host)>(needs: &[Needs], body: F) -> Outcome {
+    outcome_at(test_name::<F>(), needs, body)
+}
+
+/// Like [`outcome_of`], for the test with this name.
+pub(crate) fn outcome_at(test: &str, needs: &[Needs], body: impl FnOnce(&Host)) -> Outcome {
     if std::env::var_os(INSIDE).is_some() {
         body(&enter());
         return Outcome::Passed;
@@ -108,12 +113,12 @@ pub fn outcome_of<F: FnOnce(&Host)>(needs: &[Needs], body: F) -> Outcome {
     let mut command = Command::new("/bin/sh");
     command.args(["-c", ENTER]).env(INSIDE, "1").env("GANTRY_GROUPS", groups.tasks_files());
     command.arg(std::env::current_exe().expect("a running program has a path"));
-    command.arg(test_name::<F>());
-    let ran = program::run(command, test_name::<F>(), b"", LIMIT);
+    command.arg(test);
+    let ran = program::run(command, test, b"", LIMIT);
     drop(groups);
     match ran.code {
         0 if ran.stdout.contains("1 passed") => Outcome::Passed,
-        0 => Outcome::Failed(format!("the test did not find itself as {}", test_name::<F>())),
+        0 => Outcome::Failed(format!("the test did not find itself as {test}")),
         _ => Outcome::Failed(format!("{}\n{}", ran.stdout.trim_end(), ran.stderr.trim_end())),
     }
 }
@@ -128,7 +133,7 @@ exec unshare --mount --net --pid --uts --ipc --cgroup --fork --kill-child --moun
 
 /// `crate::module::test::{{closure}}` is the type of a closure in a test; the runner knows it as
 /// `module::test`.
-fn test_name<F>() -> &'static str {
+pub(crate) fn test_name<F>() -> &'static str {
     let name = std::any::type_name::<F>();
     let name = name.split_once("::{{closure}}").map_or(name, |(name, _)| name);
     name.split_once("::").map_or(name, |(_, name)| name)

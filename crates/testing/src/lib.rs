@@ -3,14 +3,18 @@
 #![allow(clippy::disallowed_methods, reason = "tests start programs: clients, registries, the engine itself")]
 #![allow(clippy::unwrap_used, reason = "a broken test bench fails the test")]
 
+pub mod acceptance;
 pub mod client;
 pub mod daemon;
 mod host;
 pub mod http;
 pub mod images;
+pub mod leaks;
 pub mod mask;
 pub mod program;
 pub mod pty;
+pub mod reference;
+pub mod registry;
 pub mod tar;
 pub mod wait;
 pub mod wrong;
