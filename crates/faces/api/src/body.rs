@@ -1,6 +1,7 @@
 //! Bodies: of answers, whole or growing; of requests, as bounded JSON or as a reader for a blocking thread.
 
 use crate::error::ApiError;
+use crate::hijack::NextHead;
 use bytes::Bytes;
 use engine_api::json::{self, JsonError};
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
@@ -21,7 +22,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const BLOCKS: usize = 8;
 
 /// The body of an answer.
-pub(crate) struct Body(Inner);
+pub(crate) struct Body {
+    inner: Inner,
+    /// Dropped with the body, when all of it was sent.
+    _mark: Option<NextHead>,
+}
 
 enum Inner {
     Whole(Bytes),
@@ -44,13 +49,18 @@ impl Body {
 
     /// All bytes, with their length in the head.
     pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
-        Body(Inner::Whole(bytes.into()))
+        Body { inner: Inner::Whole(bytes.into()), _mark: None }
+    }
+
+    /// The same body with a mark that tells when it was sent.
+    pub(crate) fn marking(self, mark: NextHead) -> Body {
+        Body { inner: self.inner, _mark: Some(mark) }
     }
 
     /// A chunked body and its writing end.
     pub(crate) fn channel() -> (Body, Sink) {
         let (sink, source) = mpsc::channel(BLOCKS);
-        (Body(Inner::Growing(source)), Sink(sink))
+        (Body { inner: Inner::Growing(source), _mark: None }, Sink(sink))
     }
 }
 
@@ -74,7 +84,7 @@ impl HttpBody for Body {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        match &mut self.0 {
+        match &mut self.inner {
             Inner::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Inner::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Inner::Growing(source) => {
@@ -84,11 +94,11 @@ impl HttpBody for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(&self.0, Inner::Whole(bytes) if bytes.is_empty())
+        matches!(&self.inner, Inner::Whole(bytes) if bytes.is_empty())
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.0 {
+        match &self.inner {
             Inner::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Inner::Growing(_) => SizeHint::default(),
         }
@@ -172,6 +182,13 @@ pub(crate) fn decode<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError> {
             JsonError::Syntax(_) | JsonError::Shape(_) => format!("invalid JSON: {cause}"),
         })
     })
+}
+
+/// Whether a document has any of these members.
+pub(crate) fn names_any(text: &[u8], members: &[&str]) -> bool {
+    let document = json::parse(text).unwrap_or_default();
+    let mut names = document.as_object().into_iter().flat_map(|members| members.keys());
+    names.any(|name| members.iter().any(|member| member.eq_ignore_ascii_case(name)))
 }
 
 /// A request's body for a blocking thread: blocks arrive through a bounded channel.

@@ -61,7 +61,10 @@ where
         }
         return;
     };
-    let early = connection.into_parts().read_buf;
+    let parts = connection.into_parts();
+    let mut early = parts.read_buf.to_vec();
+    early.extend_from_slice(&parts.io.into_inner().into_ahead());
+    drop(parts.service);
     if socket.write_all(&takeover.head).await.is_err() {
         return;
     }
@@ -69,7 +72,7 @@ where
         Ok(descriptor) => {
             // The runtime must not watch the socket any more when somebody else reads it.
             drop(socket);
-            (takeover.serve)(descriptor, early.to_vec()).await;
+            (takeover.serve)(descriptor, early).await;
         }
         Err(cause) => tracing::error!(%cause, "cannot hand over a client's socket"),
     }
@@ -82,7 +85,7 @@ async fn asked_to_close(closing: &mut watch::Receiver<bool>) {
 /// The response that HTTP gets to see.
 fn settle(answer: Answer, wishes: &Hijacker) -> Response<Body> {
     match answer {
-        Answer::Plain(response) => response,
+        Answer::Plain(response) => response.map(|body| body.marking(wishes.next_head())),
         Answer::Takeover(takeover) => {
             wishes.wish(takeover);
             // Never written; it only ends HTTP on this connection.

@@ -101,6 +101,37 @@ pub struct ContainerConfig {
     pub shell: Option<StrSlice>,
 }
 
+impl ContainerConfig {
+    /// The names of its members on the wire. A request to create a container must have one of them at least.
+    pub const MEMBERS: &[&str] = &[
+        "Hostname",
+        "Domainname",
+        "User",
+        "AttachStdin",
+        "AttachStdout",
+        "AttachStderr",
+        "ExposedPorts",
+        "Tty",
+        "OpenStdin",
+        "StdinOnce",
+        "Env",
+        "Cmd",
+        "Healthcheck",
+        "ArgsEscaped",
+        "Image",
+        "Volumes",
+        "WorkingDir",
+        "Entrypoint",
+        "NetworkDisabled",
+        "MacAddress",
+        "OnBuild",
+        "Labels",
+        "StopSignal",
+        "StopTimeout",
+        "Shell",
+    ];
+}
+
 /// How to probe a container's health; times are nanoseconds. Engine API `HealthConfig`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename = "v1.HealthcheckConfig", rename_all = "PascalCase", default)]

@@ -16,12 +16,17 @@ static REACHED: Barrier = Barrier::new(2);
 /// other path, after reading the body.
 async fn respond(request: Request<Incoming>, client: Client) -> Answer {
     let path = request.uri().path().to_owned();
+    let request_query = request.uri().query().map(str::to_owned);
     let mut body = request.into_body();
     match body::read_all(&mut body).await {
         Ok(_) => {}
         Err(error) => return Answer::Plain(crate::answer::error_response(&error)),
     }
     match path.as_str() {
+        "/query" => {
+            let query = request_query.unwrap_or_default();
+            Answer::Plain(Response::new(Body::full(query)))
+        }
         "/take" => Answer::Takeover(Takeover {
             head: b"HTTP/1.1 101 UPGRADED\r\nUpgrade: tcp\r\n\r\n".to_vec(),
             serve: Box::new(|socket, early| {
@@ -121,6 +126,21 @@ fn a_connection_that_served_other_requests_can_be_taken() {
     read_until(&mut client, "\r\n\r\n");
     client.write_all(b"x").unwrap();
     assert_eq!(read_until(&mut client, "X"), "X");
+}
+
+#[test]
+fn what_stands_raw_in_a_url_is_taken_on_every_request() {
+    let mut client = connect();
+    for _ in 0..3 {
+        client.write_all(b"\r\nGET /query?a={\"b\":[\"<c>\"]}&d=\xc3\xa4 HTTP/1.1\r\nX: \"y\"\r\n").unwrap();
+        client.write_all(b"Content-Length: 4\r\n\r\n\"\n\"\n").unwrap();
+        assert!(
+            read_until(&mut client, "%C3%A4").ends_with("\r\n\r\na=%7B%22b%22:[%22%3Cc%3E%22]%7D&d=%C3%A4")
+        );
+    }
+    client.write_all(b"POST /take?\"x\" HTTP/1.1\r\nHost: d\r\n\r\n\"early\"").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    assert!(read_to_end(&mut client).ends_with("\r\n\r\n\"EARLY\"END"));
 }
 
 #[test]

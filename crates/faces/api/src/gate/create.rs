@@ -15,9 +15,6 @@ pub(crate) fn create_request(
     version: ApiVersion,
     request: &mut ContainerCreateRequest,
 ) -> Result<Vec<String>, ApiError> {
-    if request.config == ContainerConfig::default() {
-        return Err(ApiError::bad_request("config cannot be empty in order to create a container"));
-    }
     let host = request.host_config.get_or_insert_default();
     let networking = request.networking_config.get_or_insert_default();
     let endpoints = networking.endpoints_config.get_or_insert_default();
@@ -271,13 +268,6 @@ mod tests {
 
     fn refusal(minor: u16, text: &str) -> String {
         create_request(ApiVersion::v1(minor), &mut request(text)).unwrap_err().body.message
-    }
-
-    #[test]
-    fn an_empty_configuration_is_refused() {
-        for text in ["{}", "null", r#"{"HostConfig":{"Memory":5}}"#] {
-            assert_eq!(refusal(51, text), "config cannot be empty in order to create a container");
-        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::call::Call;
 use crate::error::ApiError;
 use crate::gate;
 use engine::{CreateOptions, ListOptions, LogsOptions, RemoveOptions, Size, StopOptions};
-use engine_api::container::{ContainerCreateRequest, WaitCondition};
+use engine_api::container::{ContainerConfig, ContainerCreateRequest, WaitCondition};
 use http::StatusCode;
 use http::header::HeaderValue;
 
@@ -32,6 +32,9 @@ pub(super) async fn create(mut call: Call) -> Result<Answer, ApiError> {
     body::check_type(&call.headers, &call.body)?;
     let text = body::read_all(&mut call.body).await?;
     let mut request: ContainerCreateRequest = body::decode(&text)?;
+    if request.config == ContainerConfig::default() && !body::names_any(&text, ContainerConfig::MEMBERS) {
+        return Err(ApiError::bad_request("config cannot be empty in order to create a container"));
+    }
     drop(text);
     let warnings = gate::create_request(call.version, &mut request)?;
     let platform = if call.version.before(41) { "" } else { call.query.text("platform") };
@@ -135,8 +138,7 @@ pub(super) async fn restart(call: Call) -> Result<Answer, ApiError> {
 
 /// `POST /containers/{id}/kill` (ContainerKill).
 pub(super) async fn kill(call: Call) -> Result<Answer, ApiError> {
-    let killed = call.engine.container_kill(&call.name, call.query.text("signal")).await;
-    killed.map_err(|error| error.within(format_args!("cannot kill container: {}", call.name)))?;
+    call.engine.container_kill(&call.name, call.query.text("signal")).await?;
     Ok(Answer::no_content())
 }
 

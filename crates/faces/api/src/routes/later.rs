@@ -5,6 +5,8 @@ use super::Route;
 use crate::answer::Answer;
 use crate::call::Call;
 use crate::error::ApiError;
+use engine::Size;
+use engine_api::network::NetworkConnectRequest;
 use http::{Method, StatusCode};
 
 /// The rows.
@@ -16,21 +18,21 @@ pub(super) const ROUTES: &[Route] = table! {
     POST "/session" => not_yet;
     POST "/grpc" => not_yet;
     GET "/distribution/" {} "/json" => not_yet;
-    HEAD "/containers/" {} "/archive" => not_yet;
-    GET "/containers/" {} "/archive" => not_yet;
-    PUT "/containers/" {} "/archive" => not_yet;
-    GET "/containers/" {} "/export" => not_yet;
-    GET "/containers/" {} "/changes" => not_yet;
-    GET "/containers/" {} "/stats" => not_yet;
-    GET "/containers/" {} "/attach/ws" => not_yet;
-    POST "/containers/" {} "/update" => not_yet;
+    HEAD "/containers/" {} "/archive" => of_container;
+    GET "/containers/" {} "/archive" => of_container;
+    PUT "/containers/" {} "/archive" => of_container;
+    GET "/containers/" {} "/export" => of_container;
+    GET "/containers/" {} "/changes" => of_container;
+    GET "/containers/" {} "/stats" => of_container;
+    GET "/containers/" {} "/attach/ws" => of_container;
+    POST "/containers/" {} "/update" => of_container;
     GET "/images/search" => not_yet;
     GET "/images/get" => not_yet;
     GET "/images/" {} "/get" => not_yet;
     POST "/images/" {} "/push" => not_yet;
     POST "/images/prune" => not_yet;
-    POST "/networks/" {} "/connect" => not_yet;
-    POST "/networks/" {} "/disconnect" => not_yet;
+    POST "/networks/" {} "/connect" => of_network;
+    POST "/networks/" {} "/disconnect" => of_network;
     POST "/networks/prune" => not_yet;
     PUT "/volumes/" {} => not_yet;
     GET "/plugins" => not_yet;
@@ -64,6 +66,19 @@ pub(super) const ROUTES: &[Route] = table! {
 async fn not_yet(_call: Call) -> Result<Answer, ApiError> {
     let message = "this call of the Engine API is not implemented in this version of Gantry";
     Err(ApiError::new(StatusCode::NOT_IMPLEMENTED, message))
+}
+
+/// An unknown container is more worth saying.
+async fn of_container(call: Call) -> Result<Answer, ApiError> {
+    call.engine.container_inspect(&call.name, Size::Omitted).await?;
+    not_yet(call).await
+}
+
+/// An unreadable body or an unknown network is more worth saying.
+async fn of_network(mut call: Call) -> Result<Answer, ApiError> {
+    let _: NetworkConnectRequest = call.document().await?;
+    call.engine.network_inspect(&call.name, "").await?;
+    not_yet(call).await
 }
 
 /// What Docker says on a host that is in no cluster.
