@@ -44,7 +44,6 @@ impl Explain for Injected {
 /// [`Injected`] when the action is `error`.
 #[cfg(not(feature = "faults"))]
 #[inline(always)]
-#[expect(clippy::unnecessary_wraps, reason = "the other build of this function fails")]
 pub fn point(_name: &'static str) -> Result<(), Injected> {
     Ok(())
 }

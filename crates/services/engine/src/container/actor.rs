@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime};
 
 use db::Batch;
 use engine_api::StringMap;
-use shim::protocol::Status;
+use shim::protocol::{Answer, Status};
 use shim::{ExitRecord, Request as ShimRequest};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
@@ -41,12 +41,20 @@ use crate::network::Reservation;
 /// covers the time until then.
 const RECORD_PAUSE: Duration = Duration::from_millis(30);
 
+/// Between two looks at a supervisor that does not answer.
+const PROBE_PAUSE: Duration = Duration::from_secs(2);
+
 /// What a job of this actor reports.
 enum Report {
     Launched(Result<Box<Launched>, LaunchFailure>),
     Frozen(Result<(), CallError>),
     Thawed(Result<(), CallError>),
     Signalled(Result<(), CallError>),
+    /// A supervisor that had missed a deadline answers again.
+    Found {
+        pid: u32,
+        paused: bool,
+    },
     Removed(Result<(), Error>),
 }
 
@@ -246,7 +254,8 @@ impl Actor {
         let mut intent = Intent::clone(&self.intent);
         let old = std::mem::replace(&mut intent.name, name);
         let batch = Batch::new().put_json(CONTAINERS, &intent.id, &intent);
-        if let Err(error) = self.shared.commit(batch).await {
+        let recorded = self.shared.commit(batch).await;
+        if let Err(error) = recorded.and_then(|()| Ok(fault::point("rename.recorded")?)) {
             answer(reply, Err(error));
             return;
         }
@@ -276,6 +285,9 @@ impl Actor {
             }
             Report::Signalled(Err(CallError::Deadline)) => self.lose("a signal").await,
             Report::Signalled(_) => {}
+            Report::Found { pid, paused } => {
+                let _ = self.apply(Event::Found { pid, paused }).await;
+            }
             Report::Removed(Ok(())) => {
                 self.shared.containers.remove(&self.intent.id);
                 let _ = self.apply(Event::RemoveDone).await;
@@ -302,7 +314,7 @@ impl Actor {
         let _ = self.apply(Event::Launched { pid: launched.started.pid, at }).await;
         let published = fault::point("start.published");
         for reply in self.starters.drain(..) {
-            answer(reply, published.as_ref().map(|()| ()).map_err(|_| Error::system("injected fault")));
+            answer(reply, published.as_ref().copied().map_err(|error| Error::system(error.to_string())));
         }
         if let Some(record) = ended {
             self.on_exit(&record).await;
@@ -354,9 +366,7 @@ impl Actor {
             return;
         }
         self.has_exit = true;
-        if let Err(error) = fault::point("exit.seen") {
-            tracing::warn!(%error, "exit");
-        }
+        note(fault::point("exit.seen"));
         // The supervisor may have told of the shortage when it happened.
         let told = self.life.past.oom_killed;
         if record.oom_killed && !told {
@@ -407,7 +417,29 @@ impl Actor {
 
     async fn lose(&mut self, what: &str) {
         let reason = format!("the supervisor did not answer to {what}");
+        tracing::warn!(container = self.intent.short_id(), reason);
         let _ = self.apply(Event::Lost { reason, at: SystemTime::now() }).await;
+        self.look_again();
+    }
+
+    /// Asks a supervisor that missed a deadline again and again, until it answers or is gone.
+    fn look_again(&self) {
+        let Some(supervisor) = self.supervisor.clone() else { return };
+        let door = self.report_door.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(PROBE_PAUSE).await;
+                match supervisor.call(ShimRequest::State, vec![]).await {
+                    Ok(Answer::State(state)) => {
+                        let paused = matches!(state.status, Status::Paused);
+                        let _ = door.send(Report::Found { pid: state.started.pid, paused }).await;
+                        return;
+                    }
+                    Err(CallError::Deadline | CallError::Busy) => {}
+                    Ok(_) | Err(CallError::Gone | CallError::Refused(_)) => return,
+                }
+            }
+        });
     }
 
     /// Performs what `event` leads to: first what must be true before anybody knows, then the view, then the rest.
@@ -508,6 +540,14 @@ impl Actor {
         if let Ok(batch) = released {
             self.unsaved = std::mem::take(&mut self.unsaved).and(batch);
         }
+        for volume in self.intent.volumes() {
+            let attributes = StringMap::from([
+                ("driver".to_owned(), volume.driver.clone()),
+                ("container".to_owned(), self.intent.id.clone()),
+            ]);
+            self.shared.events.publish(Subject::Volume, "unmount", volume.name.as_str(), attributes);
+        }
+        note(fault::point("exit.released"));
     }
 
     async fn record(&mut self) {
@@ -518,9 +558,7 @@ impl Actor {
             tracing::error!(container = self.intent.short_id(), %error, "cannot record the container's life");
             return;
         }
-        if let Err(error) = fault::point("exit.recorded") {
-            tracing::warn!(%error, "record");
-        }
+        note(fault::point("exit.recorded"));
     }
 
     fn publish(&mut self) {
@@ -601,6 +639,13 @@ impl Shared {
         }
         attributes.insert("name".to_owned(), intent.name.clone());
         self.events.publish(Subject::Container, action, intent.id.as_str(), attributes);
+    }
+}
+
+/// A fault where nobody can be told: it is only there to be killed at, or delayed.
+fn note(point: Result<(), fault::Injected>) {
+    if let Err(error) = point {
+        tracing::warn!(%error, "passed over");
     }
 }
 

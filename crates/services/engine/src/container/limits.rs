@@ -232,11 +232,11 @@ fn check_block_io(wish: &mut HostConfig, host: &Host, warnings: &mut Vec<String>
     Ok(())
 }
 
-/// The limits of a container in OCI's words, without its devices. `number` finds a block device's numbers by its path.
-pub(crate) fn plan<E>(
-    wish: &HostConfig,
-    number: &dyn Fn(&str) -> Result<(i64, i64), E>,
-) -> Result<Resources, E> {
+/// Finds a block device's major and minor number by its path.
+pub(crate) type FindNumbers<'a, E> = dyn Fn(&str) -> Result<(i64, i64), E> + 'a;
+
+/// The limits of a container in OCI's words, without its devices.
+pub(crate) fn plan<E>(wish: &HostConfig, number: &FindNumbers<'_, E>) -> Result<Resources, E> {
     Ok(Resources {
         memory: plan_memory(wish),
         cpu: plan_cpu(wish),
@@ -285,10 +285,7 @@ fn plan_cpu(wish: &HostConfig) -> Option<Cpu> {
     (cpu != Cpu::default()).then_some(cpu)
 }
 
-fn plan_block_io<E>(
-    wish: &HostConfig,
-    number: &dyn Fn(&str) -> Result<(i64, i64), E>,
-) -> Result<Option<BlockIo>, E> {
+fn plan_block_io<E>(wish: &HostConfig, number: &FindNumbers<'_, E>) -> Result<Option<BlockIo>, E> {
     let throttle = |list: &Option<Vec<ThrottleDevice>>| {
         let devices = list.iter().flatten().map(|device| {
             let (major, minor) = number(&device.path)?;

@@ -37,7 +37,7 @@ impl Engine {
     /// `InvalidParameter` for unknown or malformed filters.
     pub async fn container_list(&self, options: ListOptions) -> Result<Vec<ContainerSummary>, Error> {
         let mut views = self.shared.containers.views();
-        views.sort_by(|one, other| other.intent.created.cmp(&one.intent.created));
+        views.sort_by_key(|view| std::cmp::Reverse(view.intent.created));
         let surroundings = Surroundings {
             views: &views,
             image_id: &|name| self.shared.images.resolve(name).ok().map(|image| image.id().to_string()),

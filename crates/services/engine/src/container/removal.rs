@@ -65,7 +65,7 @@ pub(crate) fn sweep(shared: &Shared, id: &str) {
         tracing::warn!(container = id, %error, "the container's layer stays until the next start");
     }
     let folder = shared.container_folder(id);
-    let aside = shared.trash().join(id);
+    let aside = shared.trash().join(format!("container-{id}"));
     if let Err(error) = move_aside(&folder, &aside) {
         tracing::warn!(container = id, %error, "the container's folder stays until the next start");
     }

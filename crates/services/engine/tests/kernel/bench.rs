@@ -89,7 +89,11 @@ impl Bench {
         self.runtime.block_on(async { tokio::time::timeout(PATIENCE, work).await.expect("it ends in time") })
     }
 
-    pub(crate) fn create_with(&self, name: &str, request: ContainerCreateRequest) -> Result<String, engine::Error> {
+    pub(crate) fn create_with(
+        &self,
+        name: &str,
+        request: ContainerCreateRequest,
+    ) -> Result<String, engine::Error> {
         let options = CreateOptions { name: name.to_owned(), platform: String::new(), version: MAX };
         self.wait_on(self.engine.container_create(options, request)).map(|answer| answer.id)
     }
