@@ -3,8 +3,8 @@
 use crate::failure::{Failure, fail};
 use crate::output;
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::ser::{PrettyFormatter, Serializer};
+use serde_json::{Map, Value};
 use template::Template;
 
 /// Exit code for a template that is none.
@@ -33,13 +33,18 @@ pub(crate) fn show(
         match (find(name), &template) {
             (Err(failure), _) => failures.push(failure),
             (Ok(object), None) => found.push(object),
-            (Ok(object), Some(template)) => match template.execute(&object) {
-                Ok(text) => {
-                    shown.push_str(&text);
-                    shown.push('\n');
+            (Ok(mut object), Some(template)) => {
+                if !format.contains("json") {
+                    fill_nulls(&mut object, "");
                 }
-                Err(error) => failures.push(fail!("template parsing error: {error}")),
-            },
+                match template.execute(&object) {
+                    Ok(text) => {
+                        shown.push_str(&text);
+                        shown.push('\n');
+                    }
+                    Err(error) => failures.push(fail!("template parsing error: {error}")),
+                }
+            }
         }
     }
     match format {
@@ -50,6 +55,87 @@ pub(crate) fn show(
         _ => output::text(&shown),
     }
     Failure::join(failures)
+}
+
+/// Fields that Go knows to be lists; a list that is not there prints as an empty one.
+const LISTS: &[&str] = &[
+    "Aliases",
+    "Args",
+    "Binds",
+    "BlkioDeviceReadBps",
+    "BlkioDeviceReadIOps",
+    "BlkioDeviceWriteBps",
+    "BlkioDeviceWriteIOps",
+    "BlkioWeightDevice",
+    "CapAdd",
+    "CapDrop",
+    "Cmd",
+    "DNSNames",
+    "DeviceCgroupRules",
+    "DeviceRequests",
+    "Devices",
+    "Dns",
+    "DnsOptions",
+    "DnsSearch",
+    "Entrypoint",
+    "Env",
+    "ExecIDs",
+    "ExtraHosts",
+    "GroupAdd",
+    "Layers",
+    "Links",
+    "Log",
+    "MaskedPaths",
+    "Mounts",
+    "OnBuild",
+    "ReadonlyPaths",
+    "RepoDigests",
+    "RepoTags",
+    "SecondaryIPAddresses",
+    "SecondaryIPv6Addresses",
+    "SecurityOpt",
+    "Shell",
+    "Ulimits",
+    "VolumesFrom",
+];
+
+/// The same for maps.
+const MAPS: &[&str] = &[
+    "Annotations",
+    "Containers",
+    "Data",
+    "DriverOpts",
+    "ExposedPorts",
+    "Labels",
+    "Networks",
+    "Options",
+    "PortBindings",
+    "Ports",
+    "StorageOpt",
+    "Sysctls",
+    "Tmpfs",
+    "Volumes",
+];
+
+/// Replaces `null` where Go has an empty list or map.
+fn fill_nulls(value: &mut Value, within: &str) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| fill_nulls(item, "")),
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                match field {
+                    Value::Null if LISTS.contains(&name.as_str()) => *field = Value::Array(Vec::new()),
+                    Value::Null if MAPS.contains(&name.as_str()) => *field = Value::Object(Map::new()),
+                    // An exposed port that is not published.
+                    Value::Null if matches!(within, "Ports" | "PortBindings") => {
+                        *field = Value::Array(Vec::new())
+                    }
+                    other => fill_nulls(other, name),
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// JSON with four blanks for each level.
@@ -64,6 +150,16 @@ fn indented(found: &[Value]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_go_knows_to_be_a_list_is_one() {
+        let mut value = serde_json::json!({"Config": {"Cmd": null, "Labels": null, "Healthcheck": null},
+            "NetworkSettings": {"Ports": {"80/tcp": null}}});
+        fill_nulls(&mut value, "");
+        let expected = serde_json::json!({"Config": {"Cmd": [], "Labels": {}, "Healthcheck": null},
+            "NetworkSettings": {"Ports": {"80/tcp": []}}});
+        assert_eq!(value, expected);
+    }
 
     #[test]
     fn documents_are_indented_by_four() {

@@ -87,13 +87,14 @@ pub(crate) fn render(format: &Format, sheet: Sheet, rows: &[Row]) -> Result<Stri
     Ok(table::align(&format!("{}\n{body}", header(&template, sheet)), table::LISTING))
 }
 
-/// Tries `text` on a row of headers, as `ps` does before it asks the daemon.
+/// Tries `text` on an empty row, as `ps` does before it asks the daemon.
 ///
 /// # Errors
 /// The template is none, or asks for fields that rows do not have.
 pub(crate) fn check(text: &str, sheet: Sheet) -> Result<Template, Failure> {
     let template = Template::parse(text).map_err(|error| fail!("failed to parse template: {error}"))?;
-    let row = Row { fields: headers(sheet), labels: StringMap::new() };
+    let empty = sheet.headers.iter().map(|(name, _)| ((*name).to_owned(), Value::from("")));
+    let row = Row { fields: Value::Object(empty.collect()), labels: StringMap::new() };
     match execute(&template, &row) {
         Ok(_) => Ok(template),
         Err(error) => Err(fail!("failed to execute template: {}", describe(&error, sheet.row_type))),
@@ -113,7 +114,13 @@ fn execute(template: &Template, row: &Row) -> Result<String, TemplateError> {
         }
         _ => None,
     };
-    template.execute_with(&row.fields, Extras { methods: Some(&methods), is_header: false })
+    let mut fields = row.fields.clone();
+    for field in fields.as_object_mut().into_iter().flat_map(Map::values_mut).filter(|field| field.is_null())
+    {
+        // Go prints a pointer to nothing.
+        *field = Value::from("<nil>");
+    }
+    template.execute_with(&fields, Extras { methods: Some(&methods), is_header: false })
 }
 
 fn header(template: &Template, sheet: Sheet) -> String {

@@ -120,8 +120,9 @@ impl Run<'_> {
                 .map(|index| (index.into(), index.into()))
                 .collect(),
             other => {
+                let first = list.commands.first().and_then(|command| command.operands.first());
                 return Err(failure(
-                    list.at,
+                    first.map_or(list.at, |operand| operand.at),
                     list,
                     format!("range can't iterate over {}", show::plain(&other)),
                 ));

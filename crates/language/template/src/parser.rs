@@ -203,7 +203,13 @@ impl Parser {
                 Token::Pipe | Token::Close => break Some(word.token),
                 Token::Field(name) => {
                     match operands.last_mut().filter(|_| word.glued) {
-                        Some(operand) => operand.fields.push(name),
+                        Some(operand) => {
+                            // Go places a chain where its second link begins.
+                            if operand.fields.len() == usize::from(matches!(operand.term, Term::Dot)) {
+                                operand.at = word.at;
+                            }
+                            operand.fields.push(name);
+                        }
                         None => operands.push(Operand { term: Term::Dot, fields: vec![name], at: word.at }),
                     }
                     continue;

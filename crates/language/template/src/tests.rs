@@ -82,7 +82,7 @@ fn refusals_have_gos_words() {
         ("{{.Nope}}", "template: :1:2: executing \"\" at <.Nope>: map has no entry for key \"Nope\""),
         (
             "{{.Health.Status}}",
-            "template: :1:2: executing \"\" at <.Health.Status>: nil pointer evaluating interface {}.Status",
+            "template: :1:9: executing \"\" at <.Health.Status>: nil pointer evaluating interface {}.Status",
         ),
         ("{{nope .Id}}", "template: :1: function \"nope\" not defined"),
         ("{{.Id", "template: :1: unclosed action"),
@@ -142,4 +142,17 @@ fn its_user_may_add_methods_and_ask_for_a_header() {
         "NAMES NAMES  NAMES"
     );
     assert!(run(r#"{{.Other "tier"}}"#, false).is_err());
+}
+
+#[test]
+fn errors_stand_where_go_places_them() {
+    let at = |text: &str| match Template::parse(text).unwrap().execute(&container()).unwrap_err() {
+        TemplateError::MissingField { at, .. }
+        | TemplateError::Execution { at, .. }
+        | TemplateError::Syntax { at, .. } => at.to_string(),
+    };
+    assert_eq!(at("{{.Nope}}"), "1:2");
+    assert_eq!(at("{{.State.Nope}}"), "1:8");
+    assert_eq!(at("{{.State.Nope.More}}"), "1:8");
+    assert_eq!(at("{{range .Name}}{{end}}"), "1:8");
 }

@@ -109,7 +109,7 @@ fn exec(session: &Session, typed: &Typed) -> Result<(), Failure> {
         detach_keys: detach::keys(&request.detach_keys),
     };
     if streams::copy(process, &attachment)? == Ended::Detached {
-        return Err(Failure::new("exec attach failed: read escape sequence"));
+        return Err(Failure::new("read escape sequence"));
     }
     let ended =
         client.get(&format!("/exec/{id}/json")).send().and_then(Response::json::<ExecInspectResponse>);

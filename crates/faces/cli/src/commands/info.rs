@@ -5,6 +5,7 @@ use crate::auth;
 use crate::command::{Command, Words};
 use crate::failure::{Failure, fail};
 use crate::format;
+use crate::listing;
 use crate::output;
 use crate::session::Session;
 use engine_api::system::{SwarmInfo, SystemInfo};
@@ -66,7 +67,9 @@ fn show_by(session: &Session, text: &str) -> Result<(), Failure> {
     output::line(shown.as_deref().unwrap_or(""));
     match (failure, shown) {
         (Some(error), _) => Err(error.into()),
-        (None, shown) => shown.map(drop).map_err(|error| Failure::new(error.to_string())),
+        (None, shown) => {
+            shown.map(drop).map_err(|error| Failure::new(listing::describe(&error, "system.dockerInfo")))
+        }
     }
 }
 

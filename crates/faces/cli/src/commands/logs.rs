@@ -34,8 +34,9 @@ pub(crate) static LOGS: Command =
 
 /// The time that `--since` or `--until` means, as the API takes it; nothing for nothing.
 pub(super) fn moment(text: &str) -> Result<String, String> {
-    if text.is_empty() {
-        return Ok(String::new());
+    // A moment in the API's own form goes as it is; so does 0, which is no duration here.
+    if text.is_empty() || units::time::parse_unix(text).is_some() {
+        return Ok(text.to_owned());
     }
     let now = SystemTime::now();
     let moment = units::time::parse_moment(text, now, zone::offset_at(now).seconds)?;

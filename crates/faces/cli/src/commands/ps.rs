@@ -66,7 +66,8 @@ fn run(session: &Session, typed: &Typed) -> Result<(), Failure> {
     if !text.is_empty() {
         let shown = listing::check(text, SHEET)?;
         // Sizes are costly: they are asked for only if they are shown.
-        size |= !quiet && !typed.has("size") && shown.top_fields().iter().any(|field| field == "Size");
+        let shows_size = shown.top_fields().iter().any(|field| field == "Size") || shows_all(text);
+        size |= !quiet && !typed.has("size") && shows_size;
     }
     let limit = match typed.int("last") {
         -1 if typed.is_on("latest") => 1,
@@ -82,6 +83,14 @@ fn run(session: &Session, typed: &Typed) -> Result<(), Failure> {
     let rows: Vec<Row> = containers.iter().map(|container| row(container, trunc)).collect();
     output::text(&listing::render(&choose(text, quiet, size), SHEET, &rows)?);
     Ok(())
+}
+
+/// Whether the template writes whole rows.
+fn shows_all(text: &str) -> bool {
+    text.split("json").skip(1).any(|rest| {
+        let rest = rest.trim_start().strip_prefix('.').unwrap_or("x");
+        rest.trim_start().starts_with(['}', '|', ')'])
+    })
 }
 
 fn choose(text: &str, quiet: bool, size: bool) -> Format {
@@ -200,7 +209,7 @@ mod tests {
         );
         assert_eq!(shown("{{.Mounts}}", true), "0123456789abcd…,/etc\n");
         assert_eq!(shown("{{.Names}}|{{.Mounts}}", false), "db/web,web|0123456789abcdef0123,/etc\n");
-        assert_eq!(shown(r#"{{.Label "b"}} {{.Networks}} {{.Platform}}"#, true), "2 bridge <no value>\n");
+        assert_eq!(shown(r#"{{.Label "b"}} {{.Networks}} {{.Platform}}"#, true), "2 bridge <nil>\n");
     }
 
     #[test]
@@ -208,6 +217,12 @@ mod tests {
         let table = shown(TABLE, true);
         assert!(table.starts_with("CONTAINER ID   IMAGE"), "{table}");
         assert!(table.lines().next().unwrap().ends_with("PORTS                  NAMES"), "{table}");
+    }
+
+    #[test]
+    fn whole_rows_have_a_size() {
+        assert!(shows_all("{{json .}}") && shows_all("x {{ json . | upper }}"));
+        assert!(!shows_all("{{json .Names}}") && !shows_all("json") && !shows_all("{{.}}"));
     }
 
     #[test]
