@@ -31,6 +31,25 @@ pub(crate) fn ip(text: &str) -> Result<(), String> {
     }
 }
 
+/// An address that `host-gateway` stands for.
+pub(crate) fn gateway(text: &str) -> Result<(), String> {
+    text.parse::<IpAddr>().map(drop).map_err(|_| format!("ParseAddr({text:?}): unable to parse IP"))
+}
+
+/// At most one address of each family.
+pub(crate) fn gateways(addresses: &[String]) -> Result<(), String> {
+    let count = |v6: bool| {
+        let of_family = |text: &&String| text.parse::<IpAddr>().is_ok_and(|address| address.is_ipv6() == v6);
+        addresses.iter().filter(of_family).count()
+    };
+    for (family, count) in [("IPv4", count(false)), ("IPv6", count(true))] {
+        if count > 1 {
+            return Err(format!("only one {family} host gateway IP address can be specified"));
+        }
+    }
+    Ok(())
+}
+
 /// IP addresses between commas.
 pub(crate) fn ips(text: &str) -> Result<(), String> {
     for part in text.split(',') {
@@ -81,9 +100,31 @@ pub(crate) fn ulimit(text: &str) -> Result<(), String> {
     parse_ulimit(text).map(drop)
 }
 
+/// The limits that a process has. `setrlimit(2)`.
+const LIMITS: &[&str] = &[
+    "core",
+    "cpu",
+    "data",
+    "fsize",
+    "locks",
+    "memlock",
+    "msgqueue",
+    "nice",
+    "nofile",
+    "nproc",
+    "rss",
+    "rtprio",
+    "rttime",
+    "sigpending",
+    "stack",
+];
+
 /// Name, soft limit, hard limit.
 pub(crate) fn parse_ulimit(text: &str) -> Result<(String, i64, i64), String> {
     let (name, limits) = text.split_once('=').ok_or_else(|| format!("invalid ulimit argument: {text}"))?;
+    if !LIMITS.contains(&name) {
+        return Err(format!("invalid ulimit type: {name}"));
+    }
     let (soft, hard) = match limits.split_once(':') {
         Some((_, hard)) if hard.contains(':') => {
             return Err(format!(
@@ -133,8 +174,11 @@ pub(crate) fn parse_address_pool(text: &str) -> Result<(String, u8), String> {
                 base = value.to_owned();
             }
             "size" => {
-                let parsed = value.parse();
-                size = Some(parsed.map_err(|_| format!("invalid size value: {value} (must be integer)"))?);
+                let refuse = |_| {
+                    let cause = format!("strconv.Atoi: parsing {value:?}: invalid syntax");
+                    format!("invalid size value: {text:?} (must be integer): {cause}")
+                };
+                size = Some(value.parse().map_err(refuse)?);
             }
             _ => return Err(format!("unexpected key '{key}' in '{field}'")),
         }
@@ -146,7 +190,7 @@ pub(crate) fn parse_address_pool(text: &str) -> Result<(String, u8), String> {
 pub(crate) fn feature(text: &str) -> Result<(), String> {
     let (name, value) = text.split_once('=').unwrap_or((text, "true"));
     if name.is_empty() {
-        return Err(format!("invalid value {text:?}: missing name"));
+        return Err(format!("invalid option name: {text}"));
     }
     flags::parse_bool(value).map(drop)
 }
@@ -180,8 +224,9 @@ pub(crate) fn mirror(text: &str) -> Result<(), String> {
     if rest.contains(['?', '#']) {
         return refuse(format!("query or fragment at end of the URI {text:?}"));
     }
-    if rest.contains('@') {
-        return refuse("username/password not allowed in URI".to_owned());
+    if let Some((user, host)) = rest.split_once('@') {
+        let user = user.split(':').next().unwrap_or_default();
+        return refuse(format!("username/password not allowed in URI \"{scheme}://{user}:xxxxx@{host}\""));
     }
     Ok(())
 }

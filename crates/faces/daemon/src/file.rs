@@ -176,7 +176,8 @@ fn without_password(url: &str) -> String {
 fn check_shape(flag: &Flag, key: &str, value: &Value) -> Result<(), String> {
     let wrong = |path: &str, value: &Value, wanted: &str| {
         let kind = kind_of(value);
-        let field = format!("Go struct field Config.{path}");
+        let is_item = path.rsplit('.').next().is_some_and(|last| last.parse::<usize>().is_ok());
+        let field = if is_item { format!("Config.{path}") } else { format!("Go struct field Config.{path}") };
         Err(format!("invalid JSON: json: cannot unmarshal {kind} into {field} of type {wanted}"))
     };
     match (shape_of(flag), value) {
@@ -186,6 +187,9 @@ fn check_shape(flag: &Flag, key: &str, value: &Value) -> Result<(), String> {
         (Shape::Number, Value::Number(number)) if number.is_i64() => Ok(()),
         (Shape::Number, _) => wrong(key, value, "int"),
         (Shape::Text, Value::String(text)) => check_text(flag, text),
+        (Shape::Text, Value::Number(number)) if key == "default-shm-size" => {
+            Err(format!("invalid JSON: invalid size: \"{number}\""))
+        }
         (Shape::Text, _) => wrong(key, value, "string"),
         (Shape::Texts, Value::Array(items)) => {
             for (index, item) in items.iter().enumerate() {

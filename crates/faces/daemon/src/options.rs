@@ -62,7 +62,7 @@ const FLAGS: &[Flag] = &[
         "host-gateway-ip",
         "IP addresses that the special 'host-gateway' string in --add-host resolves to. Defaults to the IP addresses of the default bridge",
     )
-    .check(check::ip),
+    .check(check::gateway),
     Flag::text("http-proxy", "HTTP proxy URL to use for outgoing traffic"),
     Flag::text("https-proxy", "HTTPS proxy URL to use for outgoing traffic"),
     Flag::switch("icc", "Enable inter-container communication for the default bridge network").default("true"),

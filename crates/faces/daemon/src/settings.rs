@@ -92,6 +92,7 @@ pub(crate) fn validate(values: &Values) -> Result<(), String> {
     for domain in values.list("dns-search") {
         check::dns_search(&domain)?;
     }
+    check::gateways(&values.list("host-gateway-ip"))?;
     for label in values.list("label") {
         check::label(&label)?;
     }
