@@ -61,7 +61,7 @@ fn read(text: &[u8], typed: &Typed) -> Result<BTreeMap<String, Value>, String> {
             return Err("invalid JSON: unexpected end of JSON input".to_owned());
         }
         Err(JsonError::Trailing) => {
-            return Err("invalid JSON: invalid character after top-level value".to_owned());
+            return Err("invalid JSON: invalid character '{' after top-level value".to_owned());
         }
         Err(cause) => return Err(format!("invalid JSON: {cause}")),
     };
