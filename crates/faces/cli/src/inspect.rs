@@ -5,7 +5,7 @@ use crate::output;
 use serde::Serialize;
 use serde_json::ser::{PrettyFormatter, Serializer};
 use serde_json::{Map, Value};
-use template::Template;
+use template::{MissingField, Template, TemplateError};
 
 /// Exit code for a template that is none.
 const BAD_TEMPLATE: u8 = 64;
@@ -37,7 +37,7 @@ pub(crate) fn show(
                 if !format.contains("json") {
                     fill_nulls(&mut object, "");
                 }
-                match template.execute(&object) {
+                match execute(template, &object) {
                     Ok(text) => {
                         shown.push_str(&text);
                         shown.push('\n');
@@ -55,6 +55,24 @@ pub(crate) fn show(
         _ => output::text(&shown),
     }
     Failure::join(failures)
+}
+
+/// Carries the template out; a key that a map lacks is no value, a field that a document lacks an error.
+fn execute(template: &Template, object: &Value) -> Result<String, TemplateError> {
+    match template.execute(object) {
+        Err(TemplateError::MissingField { expression, field, .. })
+            if is_map_key(&expression, &field, MAPS) =>
+        {
+            template.clone().missing_field(MissingField::NoValue).execute(object)
+        }
+        result => result,
+    }
+}
+
+/// Whether `field` stands directly behind the name of a map in `.A.Map.field`.
+pub(crate) fn is_map_key(expression: &str, field: &str, maps: &[&str]) -> bool {
+    let links: Vec<&str> = expression.split('.').collect();
+    links.windows(2).any(|pair| maps.contains(&pair[0]) && pair[1] == field)
 }
 
 /// Fields that Go knows to be lists; a list that is not there prints as an empty one.
@@ -159,6 +177,14 @@ mod tests {
         let expected = serde_json::json!({"Config": {"Cmd": [], "Labels": {}, "Healthcheck": null},
             "NetworkSettings": {"Ports": {"80/tcp": []}}});
         assert_eq!(value, expected);
+    }
+
+    #[test]
+    fn a_map_may_lack_a_key() {
+        let object = serde_json::json!({"Config": {"Labels": {"a": "1"}}});
+        let shown = |text: &str| execute(&Template::parse(text).unwrap(), &object);
+        assert_eq!(shown("{{.Config.Labels.b}}").unwrap(), "<no value>");
+        assert!(shown("{{.Config.Nope}}").is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::{FILTER, filters, logs};
 use crate::command::{Command, Words};
 use crate::failure::{Failure, fail};
 use crate::format;
+use crate::inspect;
 use crate::listing;
 use crate::output;
 use crate::session::Session;
@@ -13,7 +14,7 @@ use flags::{Flag, Typed};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::time::{Duration, UNIX_EPOCH};
-use template::Template;
+use template::{MissingField, Template, TemplateError};
 
 /// `events`.
 pub(crate) static EVENTS: Command =
@@ -39,13 +40,14 @@ fn template(text: &str) -> Result<Option<Template>, Failure> {
     };
     let refused = |error: String| fail!("Error parsing format: {error}").with_code(BAD_TEMPLATE);
     let template = Template::parse(text).map_err(|error| refused(error.to_string()))?;
-    match template.execute(&fields(&EventMessage::default(), Value::Null)) {
-        Err(error @ template::TemplateError::MissingField { .. }) => {
-            Err(refused(listing::describe(&error, EVENT_TYPE)))
-        }
-        // What an empty event lacks a real one may have.
-        _ => Ok(Some(template)),
+    if let Err(error) = template.execute(&fields(&EventMessage::default(), Value::Null))
+        && let TemplateError::MissingField { expression, field, .. } = &error
+        && !inspect::is_map_key(expression, field, &["Attributes"])
+    {
+        return Err(refused(listing::describe(&error, EVENT_TYPE)));
     }
+    // An attribute that an event lacks is no value.
+    Ok(Some(template.missing_field(MissingField::NoValue)))
 }
 
 /// The fields that a template sees: those of Go's type, under its names.
