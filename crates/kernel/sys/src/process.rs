@@ -235,10 +235,15 @@ pub fn execute_file(program: BorrowedFd<'_>, arguments: &StringArray, environmen
 ///
 /// Handlers and exec do not suffice: ignored signals (the standard library ignores SIGPIPE) and the mask survive exec.
 pub fn reset_signals() {
+    // The kernel's `struct sigaction`, all zeros: SIG_DFL, no flags, no restorer, an empty mask.
+    let default = [0_u64; 4];
     for signal in 1..=64 {
-        // SIGKILL, SIGSTOP and the two that the C library keeps for itself refuse; nothing is lost.
-        // SAFETY: SIG_DFL installs no code.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        // SIGKILL and SIGSTOP refuse; nothing is lost. Not by the C library, which would also refuse the two signals
+        // that it keeps for itself and that a parent may have ignored.
+        // SAFETY: `default` is as long as the structure and only read; SIG_DFL installs no code.
+        unsafe {
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), ptr::null_mut::<u64>(), 8_usize)
+        };
     }
     let mut none = MaybeUninit::<libc::sigset_t>::zeroed();
     // SAFETY: points to a live signal set.
