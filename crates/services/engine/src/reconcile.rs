@@ -37,10 +37,16 @@ pub(crate) async fn run(shared: &Arc<Shared>) -> Result<(), Error> {
     let mut handles = Vec::with_capacity(found.len());
     for (intent, what) in found {
         let id = intent.id.clone();
+        let has_ended = what.has_ended();
         let handle = spawn(shared, intent, what);
         shared.containers.insert(id, handle.clone());
-        handles.push(handle);
+        handles.push((handle, has_ended));
     }
+    // Nobody shall see a container run that has ended while we were away.
+    for (handle, _) in handles.iter().filter(|(_, has_ended)| *has_ended) {
+        let _ = handle.watch().wait_for(|view| view.life.past.ends > 0).await;
+    }
+    let handles = handles.into_iter().map(|(handle, _)| handle).collect();
     fault::point("reconcile.done")?;
     tokio::spawn(follow_up(handles));
     Ok(())
@@ -69,7 +75,7 @@ fn observe(shared: &Shared) -> Result<Vec<(Intent, Found)>, Error> {
             tracing::error!(container = id, name = intent.name, "two containers have the same name");
         }
         let found = find(shared, &intent, lives.get(&id));
-        if found.connection.is_some() && found.ended.is_none() {
+        if found.connection.is_some() && !found.has_ended() {
             running.insert(id);
         }
         all.push((intent, found));
@@ -103,9 +109,9 @@ fn find(shared: &Shared, intent: &Intent, record: Option<&LifeRecord>) -> Found 
 }
 
 fn reattached(connection: Connection, past: Past, network: Reservation) -> Found {
-    let started = connection.state.started;
+    let started = connection.started;
     let mut life = alive(past, started.pid, started.started_at);
-    if let (Phase::Running(process), Status::Paused) = (&life.phase, &connection.state.status) {
+    if let (Phase::Running(process), Status::Paused) = (&life.phase, &connection.status) {
         life.phase = Phase::Paused(process.clone());
     }
     Found { life, connection: Some(connection), ended: None, network }

@@ -102,6 +102,12 @@ pub(crate) struct Found {
 }
 
 impl Found {
+    /// Whether it will show as ended once its actor runs.
+    pub(crate) fn has_ended(&self) -> bool {
+        let told = self.connection.as_ref().is_some_and(|known| matches!(known.status, Status::Exited(_)));
+        told || self.ended.is_some()
+    }
+
     pub(crate) fn new_container() -> Self {
         Self { life: Life::created(), connection: None, ended: None, network: Reservation::default() }
     }
@@ -118,7 +124,7 @@ pub(crate) fn spawn(shared: &Arc<Shared>, intent: Intent, found: Found) -> Arc<H
     let mut supervisor = None;
     let mut ended = found.ended;
     if let Some(connection) = found.connection {
-        ended = ended.or_else(|| end_of(&connection.state.status));
+        ended = ended.or_else(|| end_of(&connection.status));
         match connection.serve(notice_door.clone()) {
             Ok(line) => supervisor = Some(line),
             Err(error) => {
@@ -301,7 +307,7 @@ impl Actor {
     }
 
     async fn on_launched(&mut self, launched: Launched) {
-        let ended = end_of(&launched.connection.state.status);
+        let started = launched.connection.started;
         match launched.connection.serve(self.notice_door.clone()) {
             Ok(supervisor) => self.supervisor = Some(supervisor),
             Err(error) => {
@@ -310,14 +316,11 @@ impl Actor {
         }
         self.network = Arc::new(launched.network);
         self.has_exit = false;
-        let at = launch::from_nanoseconds(launched.started.started_at);
-        let _ = self.apply(Event::Launched { pid: launched.started.pid, at }).await;
+        let at = launch::from_nanoseconds(started.started_at);
+        let _ = self.apply(Event::Launched { pid: started.pid, at }).await;
         let published = fault::point("start.published");
         for reply in self.starters.drain(..) {
             answer(reply, published.as_ref().copied().map_err(|error| Error::system(error.to_string())));
-        }
-        if let Some(record) = ended {
-            self.on_exit(&record).await;
         }
     }
 

@@ -25,7 +25,7 @@ use engine_api::StringMap;
 use mount::Overlay;
 use oci_spec::runtime::Spec;
 use reference::Digest;
-use shim::protocol::{NetworkWish, Started};
+use shim::protocol::NetworkWish;
 use shim::{ExitRecord, IdleShim, Launch, Request, Rootfs, ShimClient, ShimError, StdinWish, UserWish};
 
 use super::host_devices::HostDevices;
@@ -57,9 +57,8 @@ pub(super) struct Job {
     pub(super) abort: Arc<AtomicBool>,
 }
 
-/// A container that runs, or ran so briefly that its end is known already.
+/// A container that runs; it may have ended meanwhile.
 pub(super) struct Launched {
-    pub(super) started: Started,
     pub(super) connection: Connection,
     pub(super) network: Reservation,
 }
@@ -106,9 +105,8 @@ impl Job {
         drop(sockets);
         self.clients.clear();
         let client = spare_or_kill(client, fault::point("start.spawned"))?;
-        let connection = Connection::watch(client).map_err(supervisor_failed)?;
         self.announce_mounts();
-        Ok(Launched { started, connection, network })
+        Ok(Launched { connection: Connection::of_launch(client, started), network })
     }
 
     fn check_abort(&self) -> Result<(), Error> {

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
-use shim::protocol::{Answer, Call, Message, State};
+use shim::protocol::{Answer, Call, Message, Started, Status};
 use shim::wire::{self, Cutter};
 use shim::{Event, Refusal, Request, ShimClient, ShimError};
 use tokio::io::Interest;
@@ -60,21 +60,24 @@ struct Outgoing {
 pub(crate) struct Connection {
     client: ShimClient,
     /// The truth at the moment when listening began.
-    pub(crate) state: State,
+    pub(crate) started: Started,
+    /// Whether the container ran then.
+    pub(crate) status: Status,
 }
 
 impl Connection {
-    /// Begins to listen on a connection. Blocks.
-    pub(crate) fn watch(mut client: ShimClient) -> Result<Self, ShimError> {
-        match client.call(Request::Watch, &[], DEADLINE)? {
-            Answer::State(state) => Ok(Self { client, state: *state }),
-            _ => Err(ShimError::Protocol(None)),
-        }
+    /// The connection that a launch was made on listens from its start.
+    pub(crate) fn of_launch(client: ShimClient, started: Started) -> Self {
+        Self { client, started, status: Status::Running }
     }
 
     /// Finds the supervisor whose folder is `exec_dir`, and begins to listen. Blocks.
     pub(crate) fn open(exec_dir: &Path) -> Result<Self, ShimError> {
-        Self::watch(ShimClient::connect(exec_dir)?)
+        let mut client = ShimClient::connect(exec_dir)?;
+        match client.call(Request::Watch, &[], DEADLINE)? {
+            Answer::State(state) => Ok(Self { client, started: state.started, status: state.status }),
+            _ => Err(ShimError::Protocol(None)),
+        }
     }
 
     /// Hands the connection to a task of its own; what the supervisor says goes to `notices`.

@@ -32,7 +32,11 @@ pub(crate) fn config(folder: &Path) -> EngineConfig {
         shim_program: std::env::current_exe().unwrap(),
         ..EngineConfig::default()
     };
-    config.network.bridge = "gantrytest0".to_owned();
+    // Several engines run in one test, each with a bridge of its own, told apart by its folder.
+    let number =
+        folder.as_os_str().as_encoded_bytes().iter().fold(7u8, |sum, byte| sum.wrapping_mul(31) ^ byte);
+    config.network.bridge = format!("gt{number}");
+    config.network.bip = Some(format!("10.{number}.0.1/24"));
     config
 }
 
