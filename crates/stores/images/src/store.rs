@@ -4,8 +4,9 @@
 //! commits, so that what is published, recorded and on disk never disagree. Readers take the published
 //! catalog and never wait.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::SystemTime;
 
 use db::{Batch, Db};
@@ -37,7 +38,12 @@ struct Inner {
     blobs: Blobs,
     layers: Mutex<LayerTable>,
     published: RwLock<Arc<Catalog>>,
+    /// Layers that pulls are fetching right now.
+    turns: Mutex<HashMap<Digest, Weak<Turn>>>,
 }
+
+/// Held by the pull that fetches a layer; others wait for it.
+pub(crate) type Turn = tokio::sync::Mutex<()>;
 
 /// Where things lie in the data root.
 pub(crate) struct Places {
@@ -112,7 +118,16 @@ impl ImageStore {
             }
         }
         let published = RwLock::new(Arc::new(catalog));
-        Ok(ImageStore { inner: Arc::new(Inner { db, places, blobs, layers: Mutex::new(layers), published }) })
+        Ok(ImageStore {
+            inner: Arc::new(Inner {
+                db,
+                places,
+                blobs,
+                layers: Mutex::new(layers),
+                published,
+                turns: Mutex::default(),
+            }),
+        })
     }
 
     /// Removes what nobody wants: content without a record, layers that no image and none of `containers` uses,
@@ -219,6 +234,18 @@ impl ImageStore {
         let mut next = Catalog::clone(&self.catalog());
         change(&mut next);
         *self.inner.published.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+    }
+
+    /// The lock to fetch a layer under, shared by all who want it at the moment.
+    pub(crate) fn turn(&self, diff_id: &Digest) -> Arc<Turn> {
+        let mut turns = self.inner.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        if let Some(turn) = turns.get(diff_id).and_then(Weak::upgrade) {
+            return turn;
+        }
+        let turn = Arc::new(Turn::default());
+        turns.insert(diff_id.clone(), Arc::downgrade(&turn));
+        turn
     }
 
     /// Holds a layer that is there.
