@@ -3,9 +3,9 @@
 //! Nothing here allocates, so that a child between clone and exec may use it.
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, readlinkat_raw};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, readlinkat_raw};
 use rustix::io::Errno;
 
 /// The kernel's limit of a path, its NUL included.
@@ -49,6 +49,15 @@ pub fn open(root: BorrowedFd<'_>, path: &CStr, flags: OFlags, links: Links) -> R
         }
     }
     Err(Errno::AGAIN)
+}
+
+/// Opens `path` as the calling process sees it, once its own root is the stranger's: through no link that the kernel
+/// invents, since those of `/proc` could lead back out. `openat2(2)`, Linux 5.6.
+///
+/// # Errors
+/// The kernel's; LOOP for such a link.
+pub fn open_from_inside(path: &CStr, flags: OFlags) -> Result<OwnedFd, Errno> {
+    openat2(CWD, path, flags | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::NO_MAGICLINKS)
 }
 
 /// Opens what `path` names inside `root` as a place only (`O_PATH`), creating it and the folders on the way.
@@ -183,12 +192,13 @@ impl PathText {
 /// The kernel's.
 pub fn open_host_folder(path: &std::path::Path) -> Result<OwnedFd, Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    openat(rustix::fs::CWD.as_fd(), path, flags, Mode::empty())
+    openat(CWD, path, flags, Mode::empty())
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::fd::AsFd;
     use std::os::unix::fs::symlink;
     use std::path::{Path, PathBuf};
 

@@ -33,6 +33,14 @@ impl NewFilesystem {
     /// # Errors
     /// NODEV for an unknown kind, INVAL for an unknown option …
     pub fn mount(&self) -> Result<OwnedFd, Errno> {
+        self.mount_with(None)
+    }
+
+    /// The same with one more option, known only at the last moment.
+    ///
+    /// # Errors
+    /// As [`Self::mount`].
+    pub fn mount_with(&self, extra: Option<(&CStr, &CStr)>) -> Result<OwnedFd, Errno> {
         let context = fsopen(self.kind.as_c_str(), FsOpenFlags::FSOPEN_CLOEXEC)?;
         if let Some(source) = &self.source {
             fsconfig_set_string(context.as_fd(), c"source", source.as_c_str())?;
@@ -43,9 +51,24 @@ impl NewFilesystem {
                 None => fsconfig_set_flag(context.as_fd(), name.as_c_str())?,
             }
         }
+        if let Some((name, value)) = extra {
+            fsconfig_set_string(context.as_fd(), name, value)?;
+        }
         fsconfig_create(context.as_fd())?;
         finish(context.as_fd(), self.attributes)
     }
+}
+
+/// Mounts a file system with one option, attached nowhere; for what is known when the program is written.
+///
+/// # Errors
+/// As [`NewFilesystem::mount`].
+pub fn mount_simple(kind: &CStr, option: (&CStr, &CStr), attributes: u64) -> Result<OwnedFd, Errno> {
+    let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_set_string(context.as_fd(), c"source", kind)?;
+    fsconfig_set_string(context.as_fd(), option.0, option.1)?;
+    fsconfig_create(context.as_fd())?;
+    finish(context.as_fd(), attributes)
 }
 
 /// Makes the mount of a created context.

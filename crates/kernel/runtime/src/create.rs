@@ -1,14 +1,28 @@
 //! Creating and starting a container.
 
 use std::error::Error;
-use std::os::fd::{BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::ffi::{CString, OsStr};
+use std::fs;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
+use cgroup::{Attach, Group, Version};
+use mount::path::Target;
+use mount::tree::{self, NewFilesystem};
 use oci_spec::runtime::Spec;
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
+use sys::mount::{AttributeChange, Propagation, Reach, change_attributes};
+use sys::process::{Birth, Child, Namespaces, clone_process, join_namespace};
 
+use crate::child::{CgroupView, Common, ContainerChild, PreparedMount, run_container};
 use crate::error::CreateError;
-use crate::process::{Stdio, UserWish};
+use crate::handshake::Ward;
+use crate::plan::{ContainerPlan, MountKind, ProcessPlan, text};
+use crate::process::{Stdio, UserWish, find_user};
+use crate::report::CGROUP_IS_THERE;
 use crate::seccomp::Program;
 
 /// Where the root file system comes from.
@@ -18,6 +32,27 @@ pub enum Rootfs {
     Path(PathBuf),
     /// An overlay, mounted detached: the host never sees it.
     Overlay(mount::Overlay),
+}
+
+impl Rootfs {
+    /// Mounts it, attached nowhere.
+    ///
+    /// # Errors
+    /// [`CreateError::Overlay`], or a step for a folder that cannot be cloned.
+    pub fn mount(&self) -> Result<OwnedFd, CreateError> {
+        match self {
+            Self::Overlay(overlay) => Ok(overlay.mount()?),
+            Self::Path(path) => {
+                let failed =
+                    |errno| CreateError::step(format!("error preparing rootfs {}", path.display()), errno);
+                let clone = tree::clone_path(path, Reach::Tree).map_err(failed)?;
+                let private =
+                    AttributeChange { propagation: Some(Propagation::Private), ..AttributeChange::default() };
+                change_attributes(clone.as_fd(), Reach::Tree, private).map_err(failed)?;
+                Ok(clone)
+            }
+        }
+    }
 }
 
 /// A container to create.
@@ -39,6 +74,9 @@ pub struct CreateRequest<'a> {
     pub seccomp: Option<&'a Program>,
 }
 
+/// The caller's own work while the child mounts.
+pub type Meanwhile<'a> = dyn FnMut(&Newborn<'_>) -> Result<(), Box<dyn Error + Send + Sync>> + 'a;
+
 /// A child that has its namespaces and is busy mounting.
 #[derive(Debug)]
 pub struct Newborn<'a> {
@@ -49,12 +87,12 @@ pub struct Newborn<'a> {
 }
 
 impl Newborn<'_> {
-    /// Opens its network namespace.
+    /// Opens its network namespace. When the container joins that of another, this may still be the caller's.
     ///
     /// # Errors
     /// When `/proc` does not show the child.
     pub fn net_namespace(&self) -> std::io::Result<OwnedFd> {
-        Err(std::io::ErrorKind::Unsupported.into())
+        Ok(fs::File::open(format!("/proc/{}/ns/net", self.pid))?.into())
     }
 }
 
@@ -71,17 +109,26 @@ pub struct Created {
     pub terminal: Option<OwnedFd>,
     /// Keeps the root file system mounted: close it after the exit was reported.
     pub rootfs_mount: Option<OwnedFd>,
-    /// The control group it is in.
+    /// The control group it is in; the caller removes it after the end.
     pub cgroup: Option<cgroup::Group>,
+    /// The child until it begins.
+    ward: Option<Ward>,
 }
 
 impl Created {
-    /// Lets the program begin.
+    /// Lets the program begin; returns when it has.
+    ///
+    /// A program that cannot be executed after all (a wrong format, a missing interpreter) is a container that has begun
+    /// and ends with 255, with the reason in its stderr, as under runc.
     ///
     /// # Errors
-    /// When the child is gone.
+    /// [`CreateError::Gone`] when it was started before.
     pub fn start(&mut self) -> Result<(), CreateError> {
-        Err(CreateError::Gone)
+        let mut ward = self.ward.take().ok_or(CreateError::Gone)?;
+        ward.begin()?;
+        // The caller holds the handle by which it is reaped.
+        drop(ward.release());
+        Ok(())
     }
 }
 
@@ -93,8 +140,246 @@ impl Created {
 /// # Errors
 /// See [`CreateError`]. Nothing is left behind: the child is reaped, the cgroup removed.
 pub fn create(
-    _request: CreateRequest<'_>,
-    _while_mounting: &mut dyn FnMut(&Newborn<'_>) -> Result<(), Box<dyn Error + Send + Sync>>,
+    request: CreateRequest<'_>,
+    while_mounting: &mut Meanwhile<'_>,
 ) -> Result<Created, CreateError> {
-    Err(CreateError::Gone)
+    let plan = ContainerPlan::new(request.spec)?;
+    let process = request
+        .spec
+        .process
+        .as_ref()
+        .ok_or_else(|| CreateError::Invalid("process property must not be empty".to_owned()))?;
+    let root = request.rootfs.mount()?;
+    let user = find_user(root.as_fd(), request.user, process)?;
+    let mut process = ProcessPlan::new(process, &user, available()?)?;
+    process.keyring = Some(text(&format!("_ses.{}", request.id))?);
+    process.personality = personality(request.spec)?;
+    let (ours, theirs) =
+        sys::socket::message_pair().map_err(|errno| CreateError::step("socketpair", errno))?;
+    let group = request.cgroup.map(cgroup::Plan::group);
+    let child = ContainerChild {
+        plan: &plan,
+        joins: open_namespaces(&plan)?,
+        mounts: plan.mounts.iter().map(prepare).collect::<Result<_, _>>()?,
+        cgroup_views: group.as_ref().map(|group| views(group, &plan)).transpose()?.unwrap_or_default(),
+        waits_for_cgroup: group.as_ref().is_some_and(|group| group.version() == Version::V1),
+        common: Common {
+            socket: theirs,
+            process: &process,
+            streams: request.stdio.into_streams()?,
+            filter: request.seccomp,
+            tasks: tasks(group.as_ref())?,
+        },
+        root,
+    };
+    let mut cgroup = GroupGuard(None);
+    let mut ward = bear(&child, request.cgroup, &mut cgroup, ours)?;
+    let (root, tasks) = child.into_rest();
+    let from_child = |failure| CreateError::from_child(failure, Some(&plan), &process, &tasks);
+    let meanwhile = while_mounted(&mut ward, request.cgroup, &mut cgroup, while_mounting);
+    if let Err(error) = meanwhile {
+        // A child that is gone is a reason for the other failure, and says more.
+        return Err(ward.reported_failure().map_or(error, |failure| from_child(Some(failure))));
+    }
+    ward.await_ready().map_err(from_child)?;
+    ward.apply(&process)?;
+    created(ward, root, cgroup)
+}
+
+/// Work of the parent that the child does not wait for, or not at once.
+fn while_mounted(
+    ward: &mut Ward,
+    plan: Option<&cgroup::Plan>,
+    guard: &mut GroupGuard,
+    while_mounting: &mut Meanwhile<'_>,
+) -> Result<(), CreateError> {
+    if let Some(plan) = plan.filter(|plan| plan.version == Version::V1) {
+        guard.0 = Some(plan.apply()?);
+        ward.say(CGROUP_IS_THERE);
+    }
+    let Some(child) = ward.child() else { return Err(CreateError::Gone) };
+    let newborn = Newborn { pid: child.pid, pidfd: child.pidfd.as_fd() };
+    while_mounting(&newborn).map_err(CreateError::WhileMounting)
+}
+
+fn created(mut ward: Ward, root: OwnedFd, cgroup: GroupGuard) -> Result<Created, CreateError> {
+    let failed = |errno| CreateError::step("dup", errno);
+    let child = ward.child().ok_or(CreateError::Gone)?;
+    Ok(Created {
+        pid: child.pid,
+        pidfd: child
+            .pidfd
+            .try_clone()
+            .map_err(|cause| failed(Errno::from_io_error(&cause).unwrap_or(Errno::MFILE)))?,
+        start_time: start_time(child.pid).ok_or(CreateError::Gone)?,
+        terminal: ward.terminal.take(),
+        rootfs_mount: Some(root),
+        cgroup: cgroup.keep(),
+        ward: Some(ward),
+    })
+}
+
+/// Clones the child: on v2 born in its cgroup, with the container's PID namespace where one is joined.
+fn bear(
+    child: &ContainerChild<'_>,
+    cgroup: Option<&cgroup::Plan>,
+    guard: &mut GroupGuard,
+    mut ours: OwnedFd,
+) -> Result<Ward, CreateError> {
+    let folder = match cgroup.filter(|plan| plan.version == Version::V2) {
+        Some(plan) => match guard.0.insert(plan.apply()?).attach()? {
+            Attach::Born(folder) => Some(folder),
+            Attach::Tasks(_) => None,
+        },
+        None => None,
+    };
+    let namespaces = child.plan.new_namespaces;
+    let birth = Birth { namespaces, cgroup: folder.as_ref().map(AsFd::as_fd) };
+    let pid_namespace = child.plan.pid_namespace.as_deref().map(open_namespace).transpose()?;
+    let born = in_pid_namespace(pid_namespace.as_ref().map(AsFd::as_fd), || {
+        clone_process(birth, || run_container(child, &mut ours))
+    })?;
+    Ok(Ward::new(born, ours))
+}
+
+/// Runs `clone` with children born in another PID namespace.
+pub(crate) fn in_pid_namespace(
+    namespace: Option<BorrowedFd<'_>>,
+    clone: impl FnOnce() -> Result<Child, Errno>,
+) -> Result<Child, CreateError> {
+    let failed = |errno| CreateError::step("error creating the container's process", errno);
+    let Some(namespace) = namespace else { return clone().map_err(failed) };
+    let own = open_namespace(Path::new("/proc/self/ns/pid"))?;
+    let joining = |errno| CreateError::step("error joining the pid namespace", errno);
+    join_namespace(namespace, Namespaces::PID).map_err(joining)?;
+    let born = clone();
+    // Children to come are ours again.
+    join_namespace(own.as_fd(), Namespaces::PID).map_err(joining)?;
+    born.map_err(failed)
+}
+
+fn open_namespaces(plan: &ContainerPlan) -> Result<Vec<(Namespaces, OwnedFd)>, CreateError> {
+    plan.joins.iter().map(|(kind, path)| Ok((*kind, open_namespace(path)?))).collect()
+}
+
+pub(crate) fn open_namespace(path: &Path) -> Result<OwnedFd, CreateError> {
+    openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|errno| CreateError::step(format!("error opening namespace {}", path.display()), errno))
+}
+
+pub(crate) fn available() -> Result<sys::credentials::CapabilitySet, CreateError> {
+    let own = sys::credentials::capabilities().map_err(|errno| CreateError::step("capget", errno))?;
+    Ok(own.permitted)
+}
+
+/// Clones the sources of bind mounts, with their attributes: the child only attaches them.
+fn prepare(plan: &crate::plan::MountPlan) -> Result<PreparedMount, CreateError> {
+    let MountKind::Bind(bind) = &plan.kind else { return Ok(PreparedMount::InChild) };
+    let failed = |errno| {
+        let what = format!(
+            "error mounting {:?} to rootfs at {:?}: {}",
+            plan.source,
+            plan.shown_destination,
+            bind.source.display()
+        );
+        CreateError::step(what, errno)
+    };
+    let clone = tree::clone_path(&bind.source, bind.reach).map_err(failed)?;
+    let change = |reach, change: AttributeChange| {
+        if change == AttributeChange::default() {
+            Ok(())
+        } else {
+            change_attributes(clone.as_fd(), reach, change)
+        }
+    };
+    change(Reach::One, bind.attributes).map_err(failed)?;
+    change(Reach::Tree, bind.recursive).map_err(failed)?;
+    for (propagation, reach) in &bind.propagation {
+        let propagation = AttributeChange { propagation: Some(*propagation), ..AttributeChange::default() };
+        change(*reach, propagation).map_err(failed)?;
+    }
+    let stat = fstat(&clone).map_err(failed)?;
+    let is_folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+    let is_foreign_proc =
+        plan.destination_is("/proc") && rustix::fs::fstatfs(&clone).map_err(failed)?.f_type != 0x9fa0;
+    if is_foreign_proc {
+        return Err(CreateError::Invalid(
+            "\"/proc\" cannot be mounted because it is not of type proc".to_owned(),
+        ));
+    }
+    Ok(PreparedMount::Clone(clone, if is_folder { Target::Folder } else { Target::File }))
+}
+
+fn tasks(group: Option<&Group>) -> Result<Vec<CString>, CreateError> {
+    match group.filter(|group| group.version() == Version::V1).map(Group::attach).transpose()? {
+        Some(Attach::Tasks(files)) => Ok(files),
+        Some(Attach::Born(_)) | None => Ok(Vec::new()),
+    }
+}
+
+/// How the container sees its groups, if a mount asks for that.
+fn views(group: &Group, plan: &ContainerPlan) -> Result<Vec<CgroupView>, CreateError> {
+    let attributes = plan.mounts.iter().find_map(|mount| match mount.kind {
+        MountKind::Cgroup { attributes } => Some(attributes),
+        _ => None,
+    });
+    let Some(attributes) = attributes else { return Ok(Vec::new()) };
+    let cstring = |bytes: &OsStr| CString::new(bytes.as_bytes()).map_err(CreateError::from);
+    let view = |view: &cgroup::View| {
+        let name = view.mountpoint.file_name().unwrap_or_default();
+        let is_v2 = group.version() == Version::V2;
+        let aliases = view.controllers.iter().map(OsStr::new).filter(|alias| *alias != name);
+        let is_shared = view.controllers.len() > 1;
+        let option = |controller: &String| match controller.split_once('=') {
+            Some((name, value)) => Ok((text(name)?, Some(text(value)?))),
+            None => Ok((text(controller)?, None)),
+        };
+        Ok(CgroupView {
+            name: if is_v2 { None } else { Some(cstring(name)?) },
+            links: aliases.filter(|_| is_shared).map(cstring).collect::<Result<_, CreateError>>()?,
+            folder: cstring(view.folder.as_os_str())?,
+            filesystem: NewFilesystem {
+                kind: text(if is_v2 { "cgroup2" } else { "cgroup" })?,
+                source: Some(text("cgroup")?),
+                options: view.controllers.iter().map(option).collect::<Result<_, CreateError>>()?,
+                attributes,
+            },
+        })
+    };
+    group.views().iter().map(view).collect()
+}
+
+fn personality(spec: &Spec) -> Result<Option<u32>, CreateError> {
+    let Some(wanted) = spec.linux.as_ref().and_then(|linux| linux.personality.as_ref()) else {
+        return Ok(None);
+    };
+    match wanted.domain.as_str() {
+        "LINUX" | "" => Ok(Some(0)),
+        "LINUX32" => Ok(Some(8)),
+        other => Err(CreateError::Invalid(format!("invalid personality domain {other:?}"))),
+    }
+}
+
+/// Field 22 of `/proc/pid/stat`, behind the name in brackets, which may hold anything.
+fn start_time(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+/// A group that was made, and is removed unless it is kept. Declared before the child's ward, it goes after the child.
+#[derive(Debug)]
+struct GroupGuard(Option<Group>);
+
+impl GroupGuard {
+    fn keep(mut self) -> Option<Group> {
+        self.0.take()
+    }
+}
+
+impl Drop for GroupGuard {
+    fn drop(&mut self) {
+        if let Some(group) = &self.0 {
+            let _ = group.remove();
+        }
+    }
 }

@@ -4,6 +4,8 @@ use std::error::Error;
 
 use rustix::io::Errno;
 
+use crate::plan::{ContainerPlan, ProcessPlan, Program};
+use crate::report::{Failure, Step, words};
 use crate::user::UserError;
 
 /// Why a container or an exec could not be created or started.
@@ -32,12 +34,11 @@ pub enum CreateError {
     #[error("{0}")]
     Invalid(String),
     /// A step failed; `what` tells which in runc's words.
-    #[error("{what}")]
+    #[error("{what}: {}", words(*errno))]
     Step {
         /// What was attempted.
         what: String,
         /// The kernel's reason.
-        #[source]
         errno: Errno,
     },
     /// The caller's own work failed.
@@ -54,7 +55,111 @@ impl CreateError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Program { exit_code, .. } => *exit_code,
+            Self::Step { errno: Errno::ACCESS, .. } => 126,
+            Self::Step { errno: Errno::NOENT | Errno::NOTDIR, .. } => 127,
             _ => 128,
         }
     }
+
+    pub(crate) fn step(what: impl Into<String>, errno: Errno) -> Self {
+        Self::Step { what: what.into(), errno }
+    }
+
+    /// What a child reported, with the names from its plans.
+    pub(crate) fn from_child(
+        failure: Option<Failure>,
+        container: Option<&ContainerPlan>,
+        process: &ProcessPlan,
+        tasks: &[std::ffi::CString],
+    ) -> Self {
+        let Some(Failure { step, index, errno }) = failure else { return Self::Gone };
+        let index = usize::from(index);
+        let name = |list: Option<&[std::ffi::CString]>| {
+            list.and_then(|list| list.get(index))
+                .map(|one| one.to_string_lossy().into_owned())
+                .unwrap_or_default()
+        };
+        let mount = container.and_then(|plan| plan.mounts.get(index));
+        let mounting = |detail: &str| match mount {
+            Some(mount) => {
+                format!(
+                    "error mounting {:?} to rootfs at {:?}{detail}",
+                    mount.source, mount.shown_destination
+                )
+            }
+            None => format!("error mounting{detail}"),
+        };
+        let what = match step {
+            Step::FindProgram => return not_executable(&process.program, errno),
+            Step::Abandoned => return Self::Gone,
+            Step::Session => "setsid".to_owned(),
+            Step::JoinNamespace => "error joining namespaces".to_owned(),
+            Step::Hostname => "sethostname".to_owned(),
+            Step::Domainname => "setdomainname".to_owned(),
+            Step::PrivateMounts => "error preparing rootfs: cannot set mount propagation".to_owned(),
+            Step::AttachRoot => "error preparing rootfs: cannot mount it".to_owned(),
+            Step::MountTarget => mounting(": cannot make the mountpoint"),
+            Step::MountInsideProc => mounting(": cannot be mounted because it is inside /proc"),
+            Step::Mount | Step::CgroupMount => mounting(""),
+            Step::EnterCgroup => format!("cannot enter cgroup by {}", name(Some(tasks))),
+            Step::CgroupNamespace => "unable to unshare the cgroup namespace".to_owned(),
+            Step::DeviceFolder | Step::Device => {
+                let device = container.and_then(|plan| plan.devices.as_ref()?.get(index));
+                format!(
+                    "error creating device nodes: {}",
+                    device.map_or("/dev", |device| device.path.as_str())
+                )
+            }
+            Step::DeviceLink => "error setting up /dev symlinks".to_owned(),
+            Step::OpenTerminal => "error opening a terminal in /dev/pts".to_owned(),
+            Step::Console => "error mounting the terminal at /dev/console".to_owned(),
+            Step::MaskedPath => {
+                format!("can't mask path {:?}", name(container.map(|plan| plan.masked_paths.as_slice())))
+            }
+            Step::ReadonlyPath => {
+                format!(
+                    "can't make {:?} read-only",
+                    name(container.map(|plan| plan.readonly_paths.as_slice()))
+                )
+            }
+            Step::Sysctl => {
+                let file = container.and_then(|plan| plan.sysctls.get(index));
+                let file = file.map(|(file, _)| file.to_string_lossy().into_owned()).unwrap_or_default();
+                format!("write sysctl key: open /proc/{file}")
+            }
+            Step::ReadonlyMount => mounting(": cannot make it read-only"),
+            Step::ReadonlyRoot => "error setting rootfs as readonly".to_owned(),
+            Step::PivotRoot => "error jailing process inside rootfs: pivot_root".to_owned(),
+            Step::WorkFolder => format!("mkdir {}", process.folder.to_string_lossy()),
+            Step::ChangeFolder => {
+                format!("chdir to cwd ({:?}) set in config.json failed", process.folder.to_string_lossy())
+            }
+            Step::Keyring => "unable to join session keyring".to_owned(),
+            Step::Streams => "cannot set up standard streams".to_owned(),
+            Step::Personality => "unable to set personality".to_owned(),
+            Step::Label => "unable to apply the security label".to_owned(),
+            Step::BoundingSet | Step::KeepCapabilities | Step::Capabilities | Step::AmbientSet => {
+                "unable to apply caps".to_owned()
+            }
+            Step::User => "unable to setup user".to_owned(),
+            Step::NoNewPrivileges => "prctl(SET_NO_NEW_PRIVS)".to_owned(),
+            Step::CloseOnExec => "unable to close descriptors at exec".to_owned(),
+            Step::Seccomp => "unable to init seccomp: error loading seccomp filter into kernel".to_owned(),
+            Step::Execute => format!("exec {}", process.program.name),
+        };
+        Self::Step { what, errno }
+    }
+}
+
+/// Why a program cannot be executed, in the words of Go's `exec.LookPath`.
+fn not_executable(program: &Program, errno: Errno) -> CreateError {
+    let name = program.name.clone();
+    let (reason, exit_code) = match errno {
+        _ if program.is_searched => ("executable file not found in $PATH".to_owned(), 127),
+        Errno::ACCESS | Errno::ISDIR | Errno::PERM => (words(errno).to_owned(), 126),
+        // Links of the kernel's are refused, which a reader understands best so.
+        Errno::LOOP if name.starts_with("/proc/") => (words(Errno::ACCESS).to_owned(), 126),
+        _ => (format!("stat {name}: {}", words(errno)), 127),
+    };
+    CreateError::Program { name, reason, exit_code }
 }

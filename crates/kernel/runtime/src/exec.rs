@@ -1,11 +1,20 @@
 //! Running a further process in a running container.
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 
+use cgroup::{Attach, Group};
 use oci_spec::runtime::Process;
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use sys::credentials::set_dumpable;
+use sys::process::{Birth, clone_process};
 
+use crate::child::{Common, ExecChild as Joiner, run_exec};
+use crate::create::{available, in_pid_namespace, open_namespace};
 use crate::error::CreateError;
-use crate::process::{Stdio, UserWish};
+use crate::handshake::Ward;
+use crate::plan::ProcessPlan;
+use crate::process::{Stdio, UserWish, find_user};
 use crate::seccomp::Program;
 
 /// A process to run in a running container.
@@ -27,7 +36,7 @@ pub struct ExecRequest<'a> {
     pub seccomp: Option<&'a Program>,
 }
 
-/// A process that runs in the container.
+/// A process that runs in the container; a child of the caller, who reaps it.
 #[derive(Debug)]
 pub struct ExecChild {
     /// Its id in the caller's PID namespace.
@@ -38,10 +47,47 @@ pub struct ExecChild {
     pub terminal: Option<OwnedFd>,
 }
 
-/// Joins all namespaces of the container and its cgroup, and runs the program.
+/// Joins all namespaces of the container (but a user namespace) and its cgroup, and runs the program.
+///
+/// Must be called by a single-threaded process: the child runs on a copy of its memory. The container cannot look into
+/// the child before the program begins: it is not dumpable.
 ///
 /// # Errors
 /// See [`CreateError`]. Nothing is left behind.
-pub fn exec(_request: ExecRequest<'_>) -> Result<ExecChild, CreateError> {
-    Err(CreateError::Gone)
+pub fn exec(request: ExecRequest<'_>) -> Result<ExecChild, CreateError> {
+    let place = PathBuf::from(format!("/proc/{}", request.pid));
+    let root =
+        openat(CWD, place.join("root"), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|errno| CreateError::step("cannot exec in a stopped container", errno))?;
+    let user = find_user(root.as_fd(), request.user, request.process)?;
+    drop(root);
+    let process = ProcessPlan::new(request.process, &user, available()?)?;
+    let (mut ours, theirs) =
+        sys::socket::message_pair().map_err(|errno| CreateError::step("socketpair", errno))?;
+    let (tasks, folder) = match request.cgroup.map(Group::attach).transpose()? {
+        Some(Attach::Tasks(files)) => (files, None),
+        Some(Attach::Born(folder)) => (Vec::new(), Some(folder)),
+        None => (Vec::new(), None),
+    };
+    let streams = request.stdio.into_streams()?;
+    let common = Common { socket: theirs, process: &process, streams, filter: request.seccomp, tasks };
+    let joiner = Joiner { common, container: request.pidfd };
+    let birth = Birth { cgroup: folder.as_ref().map(AsFd::as_fd), ..Birth::default() };
+    let pid_namespace = open_namespace(&place.join("ns/pid"))?;
+    // Inherited by the child, and given back here: from its first instruction on, the container cannot trace it.
+    let hidden = set_dumpable(false);
+    let born = in_pid_namespace(Some(pid_namespace.as_fd()), || {
+        clone_process(birth, || run_exec(&joiner, &mut ours))
+    });
+    if hidden.is_ok() {
+        let _ = set_dumpable(true);
+    }
+    let mut ward = Ward::new(born?, ours);
+    let tasks = joiner.into_rest();
+    ward.await_ready().map_err(|failure| CreateError::from_child(failure, None, &process, &tasks))?;
+    ward.apply(&process)?;
+    ward.begin()?;
+    let terminal = ward.terminal.take();
+    let child = ward.release().ok_or(CreateError::Gone)?;
+    Ok(ExecChild { pid: child.pid, pidfd: child.pidfd, terminal })
 }

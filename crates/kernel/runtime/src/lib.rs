@@ -1,13 +1,27 @@
 //! An OCI bundle's life: create, start, exec, kill; namespaces, root file system, capabilities, seccomp; knows no engine.
+//!
+//! ```text
+//! create ─ plan ─ mount root ─ clone ┬─ parent: cgroup, the caller's network ──────────┬─ limits ─ Created ─ start
+//!                                    └─ child: mounts, cgroup entered, pivot, identity ─┘
+//! ```
+//! The documents become plans (`plan`) in the parent; the child (`child`) works them off without allocating, and reports
+//! the numbered step that failed (`report`). The caller is single-threaded: the child runs on a copy of its memory.
 
+pub mod capability;
+mod child;
 pub mod create;
 pub mod error;
 pub mod exec;
+mod handshake;
+mod limits;
+mod plan;
 pub mod process;
+mod report;
+pub mod sealed;
 pub mod seccomp;
 pub mod user;
 
-pub use create::{CreateRequest, Created, Newborn, Rootfs, create};
+pub use create::{CreateRequest, Created, Meanwhile, Newborn, Rootfs, create};
 pub use error::CreateError;
 pub use exec::{ExecChild, ExecRequest, exec};
 pub use process::{Stdio, UserWish, WindowSize, kill};

@@ -1,0 +1,237 @@
+//! The child between clone and exec.
+//!
+//! Nothing here allocates, takes a lock or logs: it works off plans made before, and reports the step that failed.
+//!
+//! ```text
+//! container                              exec
+//!   join namespaces, host name             enter cgroup
+//!   root file system (rootfs.rs)           join namespaces of the container
+//!   enter cgroup, cgroup namespace         terminal
+//!   terminal, protected paths, pivot
+//!   ───────────────────── identity (identity.rs) ─────────────────────
+//!   streams, label, user, program found, filter, capabilities → Ready ─ Begin → exec
+//! ```
+
+mod identity;
+mod rootfs;
+mod terminal;
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use mount::path::{self, Links};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::{DupFlags, Errno, dup3};
+use rustix::process::{setsid, umask};
+use sys::process::{Namespaces, execute, join_namespace, reset_signals, unshare};
+
+use crate::plan::{ContainerPlan, ProcessPlan};
+use crate::process::WindowSize;
+use crate::report::{BEGIN, CGROUP_IS_THERE, Failure, Message, Step, words};
+use crate::seccomp;
+
+pub(crate) use rootfs::{CgroupView, PreparedMount};
+
+/// Exit code of a child whose program could not be executed, as runc's.
+const CANNOT_EXECUTE: i32 = 255;
+
+/// What both kinds of children need.
+#[derive(Debug)]
+pub(crate) struct Common<'a> {
+    /// The child's end.
+    pub(crate) socket: OwnedFd,
+    pub(crate) process: &'a ProcessPlan,
+    pub(crate) streams: Streams,
+    pub(crate) filter: Option<&'a seccomp::Program>,
+    /// `tasks` files of the cgroup (v1), as the host names them.
+    pub(crate) tasks: Vec<CString>,
+}
+
+/// Where standard streams come from.
+#[derive(Debug)]
+pub(crate) enum Streams {
+    Inherit,
+    Given([OwnedFd; 3]),
+    Terminal(Option<WindowSize>),
+}
+
+/// A child that becomes a container.
+#[derive(Debug)]
+pub(crate) struct ContainerChild<'a> {
+    pub(crate) common: Common<'a>,
+    pub(crate) plan: &'a ContainerPlan,
+    /// Namespaces to join, in the order of the plan.
+    pub(crate) joins: Vec<(Namespaces, OwnedFd)>,
+    /// The root file system, attached nowhere.
+    pub(crate) root: OwnedFd,
+    /// In the order of the plan.
+    pub(crate) mounts: Vec<PreparedMount>,
+    /// The container's control groups, to be seen in `/sys/fs/cgroup`.
+    pub(crate) cgroup_views: Vec<CgroupView>,
+    /// Whether the parent will say when the cgroup is there.
+    pub(crate) waits_for_cgroup: bool,
+}
+
+impl ContainerChild<'_> {
+    /// What the parent still needs: the root, and names for messages. The child's ends are closed, so that its own end
+    /// is seen.
+    pub(crate) fn into_rest(self) -> (OwnedFd, Vec<CString>) {
+        (self.root, self.common.tasks)
+    }
+}
+
+impl ExecChild<'_> {
+    /// The same: names for messages.
+    pub(crate) fn into_rest(self) -> Vec<CString> {
+        self.common.tasks
+    }
+}
+
+/// A child that joins a container.
+#[derive(Debug)]
+pub(crate) struct ExecChild<'a> {
+    pub(crate) common: Common<'a>,
+    /// The container's first process.
+    pub(crate) container: BorrowedFd<'a>,
+}
+
+/// The body of a container's child; gives its exit code where exec did not happen.
+pub(crate) fn run_container(child: &ContainerChild<'_>, theirs: &mut OwnedFd) -> i32 {
+    forget_parents_end(&child.common, theirs);
+    finish(&child.common, set_up_container(child))
+}
+
+/// The body of an exec's child.
+pub(crate) fn run_exec(child: &ExecChild<'_>, theirs: &mut OwnedFd) -> i32 {
+    forget_parents_end(&child.common, theirs);
+    finish(&child.common, set_up_exec(child))
+}
+
+/// Replaces the child's copy of its parent's end by its own: else it would never see that the parent is gone.
+fn forget_parents_end(common: &Common<'_>, theirs: &mut OwnedFd) {
+    let _ = dup3(&common.socket, theirs, DupFlags::CLOEXEC);
+}
+
+fn set_up_container<'a>(child: &'a ContainerChild<'_>) -> Result<&'a CStr, Failure> {
+    begin_life()?;
+    // The host's procfs is out of sight later.
+    let label = identity::open_label(child.common.process)?;
+    for (index, (kind, namespace)) in child.joins.iter().enumerate() {
+        join_namespace(namespace.as_fd(), *kind).map_err(Step::JoinNamespace.failed_at(index))?;
+    }
+    if let Some(name) = &child.plan.hostname {
+        rustix::system::sethostname(name.as_bytes()).map_err(Step::Hostname.failed())?;
+    }
+    if let Some(name) = &child.plan.domainname {
+        rustix::system::setdomainname(name.as_bytes()).map_err(Step::Domainname.failed())?;
+    }
+    let mut cgroup = CgroupDoor { child, is_open: false };
+    let terminal = rootfs::build(child, &mut cgroup)?;
+    identity::prepare(&child.common, terminal, label)
+}
+
+fn set_up_exec<'a>(child: &'a ExecChild<'_>) -> Result<&'a CStr, Failure> {
+    begin_life()?;
+    let label = identity::open_label(child.common.process)?;
+    enter(&child.common.tasks)?;
+    let kinds =
+        [Namespaces::MOUNT, Namespaces::UTS, Namespaces::IPC, Namespaces::NETWORK, Namespaces::CGROUP];
+    let kinds = kinds.into_iter().fold(Namespaces::NONE, Namespaces::and);
+    join_namespace(child.container, kinds).map_err(Step::JoinNamespace.failed())?;
+    let terminal = match &child.common.streams {
+        Streams::Terminal(size) => {
+            let root = openat(CWD, c"/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+                .map_err(Step::OpenTerminal.failed())?;
+            Some(terminal::open(root.as_fd(), *size, child.common.socket.as_fd())?)
+        }
+        _ => None,
+    };
+    identity::prepare(&child.common, terminal, label)
+}
+
+/// What a process has to leave behind of its parent.
+fn begin_life() -> Result<(), Failure> {
+    reset_signals();
+    setsid().map_err(Step::Session.failed())?;
+    umask(Mode::empty());
+    Ok(())
+}
+
+/// Tells the parent how it went, waits for its word, and executes.
+fn finish(common: &Common<'_>, outcome: Result<&CStr, Failure>) -> i32 {
+    let program = match outcome {
+        Ok(program) => program,
+        Err(failure) => {
+            tell(common.socket.as_fd(), Message::Failed(failure));
+            return 1;
+        }
+    };
+    tell(common.socket.as_fd(), Message::Ready);
+    if hear(common.socket.as_fd()) != Some(BEGIN) {
+        return 1;
+    }
+    let errno = execute(program, &common.process.arguments, &common.process.environment);
+    // The container has begun: its own stderr is where runc and Docker show this.
+    for part in [c"exec ".to_bytes(), program.to_bytes(), b": ", words(errno).as_bytes(), b"\n"] {
+        let _ = rustix::io::write(rustix::stdio::stderr(), part);
+    }
+    tell(common.socket.as_fd(), Message::Failed(Step::Execute.failed()(errno)));
+    CANNOT_EXECUTE
+}
+
+/// Plain write(2), which no sensible filter forbids: this may run under the container's.
+fn tell(socket: BorrowedFd<'_>, message: Message) {
+    let _ = rustix::io::write(socket, &message.to_bytes());
+}
+
+/// One word of the parent; nothing when it is gone.
+fn hear(socket: BorrowedFd<'_>) -> Option<u8> {
+    let mut word = [0; 1];
+    loop {
+        match rustix::io::read(socket, &mut word) {
+            Ok(1) => return Some(word[0]),
+            Err(Errno::INTR) => {}
+            _ => return None,
+        }
+    }
+}
+
+/// The cgroup, which the parent makes while the child mounts: waited for as late as possible.
+pub(crate) struct CgroupDoor<'a> {
+    child: &'a ContainerChild<'a>,
+    is_open: bool,
+}
+
+impl CgroupDoor<'_> {
+    /// Waits for the group, enters it, and leaves for a cgroup namespace rooted in it. Once.
+    fn pass(&mut self) -> Result<(), Failure> {
+        if std::mem::replace(&mut self.is_open, true) {
+            return Ok(());
+        }
+        let common = &self.child.common;
+        if self.child.waits_for_cgroup && hear(common.socket.as_fd()) != Some(CGROUP_IS_THERE) {
+            return Err(Step::Abandoned.failed()(Errno::CANCELED));
+        }
+        enter(&common.tasks)?;
+        if self.child.plan.has_own_cgroup_namespace {
+            unshare(Namespaces::CGROUP).map_err(Step::CgroupNamespace.failed())?;
+        }
+        Ok(())
+    }
+}
+
+/// Enters cgroups v1 by writing `0` to each `tasks` file: the only way without the kernel's global lock.
+fn enter(tasks: &[CString]) -> Result<(), Failure> {
+    for (index, file) in tasks.iter().enumerate() {
+        let failed = Step::EnterCgroup.failed_at(index);
+        let file =
+            openat(CWD, file.as_c_str(), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()).map_err(&failed)?;
+        rustix::io::write(&file, b"0").map_err(&failed)?;
+    }
+    Ok(())
+}
+
+/// Opens a folder inside a root, by no link that the kernel invents.
+fn open_folder(root: BorrowedFd<'_>, folder: &CStr) -> Result<OwnedFd, Errno> {
+    path::open(root, folder, OFlags::PATH | OFlags::DIRECTORY, Links::Follow)
+}

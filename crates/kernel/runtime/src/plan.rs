@@ -1,0 +1,292 @@
+//! What a child shall do, computed from the documents before there is a child: everything in the form the kernel takes,
+//! so that the child itself decides little and allocates nothing.
+
+mod devices;
+mod mounts;
+mod process;
+
+use std::ffi::{CString, NulError};
+use std::path::PathBuf;
+
+use oci_spec::runtime::{Linux, NamespaceKind, Spec};
+use sys::mount::Propagation;
+use sys::process::Namespaces;
+
+use crate::error::CreateError;
+
+pub(crate) use devices::DevicePlan;
+pub(crate) use mounts::{MountKind, MountPlan};
+pub(crate) use process::{ProcessPlan, Program};
+
+/// Everything about a container but its process.
+#[derive(Debug)]
+pub(crate) struct ContainerPlan {
+    /// Namespaces the child is born with.
+    pub(crate) new_namespaces: Namespaces,
+    /// Whether the child leaves for a cgroup namespace of its own after it entered its cgroup.
+    pub(crate) has_own_cgroup_namespace: bool,
+    /// Namespaces to join.
+    pub(crate) joins: Vec<(Namespaces, PathBuf)>,
+    /// A PID namespace to be born in.
+    pub(crate) pid_namespace: Option<PathBuf>,
+    pub(crate) hostname: Option<String>,
+    pub(crate) domainname: Option<String>,
+    pub(crate) mounts: Vec<MountPlan>,
+    /// Devices to make; absent when `/dev` is given by a bind mount.
+    pub(crate) devices: Option<Vec<DevicePlan>>,
+    pub(crate) masked_paths: Vec<CString>,
+    pub(crate) readonly_paths: Vec<CString>,
+    /// Paths below `/proc/sys` and what to write.
+    pub(crate) sysctls: Vec<(CString, Vec<u8>)>,
+    pub(crate) is_root_readonly: bool,
+    pub(crate) root_propagation: Propagation,
+}
+
+impl ContainerPlan {
+    /// Computes the plan. Pure.
+    pub(crate) fn new(spec: &Spec) -> Result<Self, CreateError> {
+        let linux = spec.linux.clone().unwrap_or_default();
+        refuse_unsupported(spec, &linux)?;
+        let mut plan = Self {
+            new_namespaces: Namespaces::NONE,
+            has_own_cgroup_namespace: false,
+            joins: Vec::new(),
+            pid_namespace: None,
+            hostname: Some(spec.hostname.clone()).filter(|name| !name.is_empty()),
+            domainname: Some(spec.domainname.clone()).filter(|name| !name.is_empty()),
+            mounts: Vec::new(),
+            devices: None,
+            masked_paths: texts(&linux.masked_paths)?,
+            readonly_paths: texts(&linux.readonly_paths)?,
+            sysctls: sysctls(&linux)?,
+            is_root_readonly: spec.root.as_ref().is_some_and(|root| root.readonly),
+            root_propagation: propagation(&linux.rootfs_propagation)?,
+        };
+        plan.add_namespaces(&linux)?;
+        plan.mounts = spec
+            .mounts
+            .iter()
+            .map(|mount| MountPlan::new(mount, plan.root_propagation))
+            .collect::<Result<_, _>>()?;
+        let is_dev_bound = plan
+            .mounts
+            .iter()
+            .any(|mount| mount.destination_is("/dev") && matches!(mount.kind, MountKind::Bind { .. }));
+        if !is_dev_bound {
+            plan.devices = Some(devices::plan(&linux.devices)?);
+        }
+        Ok(plan)
+    }
+
+    fn add_namespaces(&mut self, linux: &Linux) -> Result<(), CreateError> {
+        for namespace in &linux.namespaces {
+            let flag = flag(namespace.kind);
+            match (namespace.kind, namespace.path.as_str()) {
+                (NamespaceKind::Cgroup, "") => self.has_own_cgroup_namespace = true,
+                (_, "") => self.new_namespaces = self.new_namespaces.and(flag),
+                (NamespaceKind::Mount, _) => return Err(unsupported("joining a mount namespace")),
+                (NamespaceKind::Pid, path) => self.pid_namespace = Some(path.into()),
+                (_, path) => self.joins.push((flag, path.into())),
+            }
+        }
+        if !self.new_namespaces.contains(Namespaces::MOUNT) {
+            return Err(unsupported("a container without a mount namespace"));
+        }
+        Ok(())
+    }
+}
+
+fn flag(kind: NamespaceKind) -> Namespaces {
+    match kind {
+        NamespaceKind::Pid => Namespaces::PID,
+        NamespaceKind::Network => Namespaces::NETWORK,
+        NamespaceKind::Mount => Namespaces::MOUNT,
+        NamespaceKind::Ipc => Namespaces::IPC,
+        NamespaceKind::Uts => Namespaces::UTS,
+        NamespaceKind::User => Namespaces::USER,
+        NamespaceKind::Cgroup => Namespaces::CGROUP,
+        NamespaceKind::Time => Namespaces::TIME,
+    }
+}
+
+fn unsupported(what: &str) -> CreateError {
+    CreateError::Invalid(format!("{what} is not supported"))
+}
+
+/// What protects or changes a container and is not built yet must not be dropped in silence.
+fn refuse_unsupported(spec: &Spec, linux: &Linux) -> Result<(), CreateError> {
+    let has_hooks = spec.hooks.as_ref().is_some_and(|hooks| *hooks != oci_spec::runtime::Hooks::default());
+    let asked = [
+        (has_hooks, "hooks"),
+        (
+            linux.find_namespace(NamespaceKind::User).is_some() || !linux.uid_mappings.is_empty(),
+            "a user namespace",
+        ),
+        (!linux.time_offsets.is_empty(), "an offset of a clock"),
+        (!linux.net_devices.is_empty(), "moving network devices"),
+        (!linux.mount_label.is_empty(), "a label of mounts"),
+        (linux.intel_rdt.is_some(), "cache and memory bandwidth control"),
+        (linux.memory_policy.is_some(), "a NUMA memory policy"),
+    ];
+    match asked.into_iter().find(|(is_asked, _)| *is_asked) {
+        Some((_, what)) => Err(unsupported(what)),
+        None => Ok(()),
+    }
+}
+
+fn propagation(text: &str) -> Result<Propagation, CreateError> {
+    Ok(match text {
+        "" | "private" | "rprivate" => Propagation::Private,
+        "slave" | "rslave" => Propagation::Slave,
+        "shared" | "rshared" => Propagation::Shared,
+        "unbindable" | "runbindable" => Propagation::Unbindable,
+        other => return Err(CreateError::Invalid(format!("rootfsPropagation={other} is not supported"))),
+    })
+}
+
+pub(crate) fn text(text: &str) -> Result<CString, CreateError> {
+    CString::new(text).map_err(|_| nul(text))
+}
+
+fn nul(text: &str) -> CreateError {
+    CreateError::Invalid(format!("{text:?} contains a NUL byte"))
+}
+
+fn texts(list: &[String]) -> Result<Vec<CString>, CreateError> {
+    list.iter().map(|one| text(one)).collect()
+}
+
+impl From<NulError> for CreateError {
+    fn from(error: NulError) -> Self {
+        nul(&String::from_utf8_lossy(&error.into_vec()))
+    }
+}
+
+/// Kernel parameters as files; those that would change the host are refused, in runc's words.
+fn sysctls(linux: &Linux) -> Result<Vec<(CString, Vec<u8>)>, CreateError> {
+    let is_separate = |kind| linux.find_namespace(kind).is_some();
+    let refuse = |text: String| Err(CreateError::Invalid(text));
+    let mut list = Vec::new();
+    for (key, value) in &linux.sysctl {
+        let name = dotted(key);
+        let is_ipc = IPC_SYSCTLS.contains(&name.as_str()) || name.starts_with("fs.mqueue.");
+        if is_ipc && !is_separate(NamespaceKind::Ipc) {
+            return refuse(format!("sysctl {key:?} is not allowed in the hosts ipc namespace"));
+        } else if name.starts_with("net.") && !is_separate(NamespaceKind::Network) {
+            return refuse(format!("sysctl {key:?} not allowed in host network namespace"));
+        } else if name == "kernel.hostname" && is_separate(NamespaceKind::Uts) {
+            return refuse(format!(
+                "sysctl {key:?} is not allowed as it conflicts with the OCI \"hostname\" field"
+            ));
+        }
+        let is_known = is_ipc
+            || name.starts_with("net.")
+            || (name == "kernel.domainname" && is_separate(NamespaceKind::Uts));
+        if !is_known {
+            return refuse(format!("sysctl {key:?} is not in a separate kernel namespace"));
+        }
+        if name.split('.').any(|part| part.is_empty() || part == "..") {
+            return refuse(format!("invalid sysctl {key:?}"));
+        }
+        list.push((text(&path_of(&name))?, value.clone().into_bytes()));
+    }
+    Ok(list)
+}
+
+const IPC_SYSCTLS: [&str; 8] = [
+    "kernel.msgmax",
+    "kernel.msgmnb",
+    "kernel.msgmni",
+    "kernel.sem",
+    "kernel.shmall",
+    "kernel.shmmax",
+    "kernel.shmmni",
+    "kernel.shm_rmid_forced",
+];
+
+/// `net/ipv4/conf/eth0.1/x` is another way to write `net.ipv4.conf.eth0/1.x` (sysctl.d(5)).
+fn dotted(key: &str) -> String {
+    match key.find(['.', '/']) {
+        Some(at) if key.as_bytes().get(at) == Some(&b'/') => swap(key),
+        _ => key.to_owned(),
+    }
+}
+
+fn path_of(name: &str) -> String {
+    format!("sys/{}", swap(name))
+}
+
+fn swap(text: &str) -> String {
+    text.chars()
+        .map(|letter| match letter {
+            '.' => '/',
+            '/' => '.',
+            other => other,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn planned(json: &str) -> Result<ContainerPlan, String> {
+        let mut spec = Spec { linux: Some(serde_json::from_str(json).unwrap()), ..Spec::default() };
+        let linux = spec.linux.get_or_insert_default();
+        linux.namespaces.push(serde_json::from_str(r#"{"type": "mount"}"#).unwrap());
+        ContainerPlan::new(&spec).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn namespaces_are_new_joined_or_shared() {
+        let json = r#"{"namespaces": [{"type": "pid", "path": "/p"}, {"type": "network", "path": "/n"}, {"type": "uts"},
+            {"type": "cgroup"}]}"#;
+        let plan = planned(json).unwrap();
+        assert_eq!(plan.new_namespaces, Namespaces::MOUNT.and(Namespaces::UTS));
+        assert_eq!(plan.joins, [(Namespaces::NETWORK, PathBuf::from("/n"))]);
+        assert_eq!(plan.pid_namespace, Some("/p".into()));
+        assert!(plan.has_own_cgroup_namespace);
+    }
+
+    #[test]
+    fn what_is_not_built_is_refused() {
+        for json in [
+            r#"{"namespaces": [{"type": "user"}]}"#,
+            r#"{"namespaces": [{"type": "mount", "path": "/x"}]}"#,
+            r#"{"uidMappings": [{"containerID": 0, "hostID": 1, "size": 1}]}"#,
+            r#"{"mountLabel": "x"}"#,
+            r#"{"timeOffsets": {"boottime": {"secs": 1}}}"#,
+            r#"{"rootfsPropagation": "sideways"}"#,
+        ] {
+            assert!(planned(json).unwrap_err().ends_with("is not supported"), "{json}");
+        }
+    }
+
+    #[test]
+    fn kernel_parameters_of_the_host_are_refused_in_runcs_words() {
+        let sysctl = |namespaces: &str, key: &str| {
+            planned(&format!(r#"{{"namespaces": [{namespaces}], "sysctl": {{"{key}": "1"}}}}"#))
+                .map(|plan| plan.sysctls)
+        };
+        let net = r#"{"type": "network"}"#;
+        assert_eq!(
+            sysctl(net, "net.ipv4.ip_forward").unwrap(),
+            [(c"sys/net/ipv4/ip_forward".to_owned(), b"1".to_vec())]
+        );
+        assert_eq!(
+            sysctl(net, "net/ipv4/conf/eth0.1/x").unwrap()[0].0,
+            c"sys/net/ipv4/conf/eth0.1/x".to_owned()
+        );
+        let refused = |namespaces: &str, key: &str| sysctl(namespaces, key).unwrap_err();
+        assert_eq!(refused("", "net.core.x"), r#"sysctl "net.core.x" not allowed in host network namespace"#);
+        assert_eq!(
+            refused("", "kernel.sem"),
+            r#"sysctl "kernel.sem" is not allowed in the hosts ipc namespace"#
+        );
+        assert_eq!(
+            refused(net, "vm.swappiness"),
+            r#"sysctl "vm.swappiness" is not in a separate kernel namespace"#
+        );
+        assert!(refused(net, "net.ipv4/../x").contains("sysctl"));
+    }
+}

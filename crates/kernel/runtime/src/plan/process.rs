@@ -1,0 +1,225 @@
+//! A program, its surroundings and the identity it gets.
+
+use std::ffi::CString;
+
+use oci_spec::runtime::Process;
+use rustix::process::Gid;
+use sys::credentials::CapabilitySet;
+use sys::process::StringArray;
+
+use super::{text, unsupported};
+use crate::capability::Sets;
+use crate::error::CreateError;
+use crate::limits;
+use crate::user::User;
+
+/// Everything about a process.
+#[derive(Debug)]
+pub(crate) struct ProcessPlan {
+    pub(crate) arguments: StringArray,
+    pub(crate) environment: StringArray,
+    pub(crate) program: Program,
+    pub(crate) folder: CString,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) groups: Vec<Gid>,
+    pub(crate) umask: u32,
+    /// None leaves the sets of the runtime.
+    pub(crate) capabilities: Option<Sets>,
+    pub(crate) no_new_privileges: bool,
+    /// Number, soft, hard.
+    pub(crate) limits: Vec<(u32, u64, u64)>,
+    pub(crate) oom_score_adj: Option<i32>,
+    /// What to write to `attr/exec` of which security module.
+    pub(crate) label: Option<Label>,
+    pub(crate) keyring: Option<CString>,
+    pub(crate) personality: Option<u32>,
+}
+
+/// A label that the process takes on at exec.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Label {
+    /// Path below `/proc/self`.
+    pub(crate) file: CString,
+    pub(crate) value: Vec<u8>,
+}
+
+/// Where the program may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Program {
+    /// As asked for.
+    pub(crate) name: String,
+    /// Tried in this order.
+    pub(crate) candidates: Vec<CString>,
+    /// Whether the name is looked up in `$PATH`: then a failure of one candidate only leads to the next.
+    pub(crate) is_searched: bool,
+}
+
+impl ProcessPlan {
+    /// Computes the plan. `available` are the capabilities the runtime has. Pure.
+    pub(crate) fn new(process: &Process, user: &User, available: CapabilitySet) -> Result<Self, CreateError> {
+        refuse_unsupported(process)?;
+        let name = process
+            .args
+            .first()
+            .ok_or_else(|| CreateError::Invalid("process args cannot be empty".to_owned()))?;
+        if !process.cwd.starts_with('/') {
+            return Err(CreateError::Invalid("Cwd must be an absolute path".to_owned()));
+        }
+        let environment = environment(&process.env, &user.home);
+        let groups = user.additional_gids.iter().map(|gid| Gid::from_raw(*gid)).collect();
+        Ok(Self {
+            arguments: StringArray::new(&process.args)?,
+            program: Program::new(name, &environment)?,
+            environment: StringArray::new(&environment)?,
+            folder: text(&process.cwd)?,
+            uid: user.uid,
+            gid: user.gid,
+            groups,
+            umask: process.user.umask.unwrap_or(0o022) & 0o777,
+            capabilities: process.capabilities.as_ref().map(|sets| Sets::from_spec(sets, available)),
+            no_new_privileges: process.no_new_privileges,
+            limits: limits(process)?,
+            oom_score_adj: process.oom_score_adj,
+            label: label(process),
+            keyring: None,
+            personality: None,
+        })
+    }
+}
+
+fn refuse_unsupported(process: &Process) -> Result<(), CreateError> {
+    let asked = [
+        (process.scheduler.is_some(), "a scheduling policy"),
+        (process.io_priority.is_some(), "an I/O priority"),
+        (process.exec_cpu_affinity.is_some(), "a CPU affinity"),
+    ];
+    match asked.into_iter().find(|(is_asked, _)| *is_asked) {
+        Some((_, what)) => Err(unsupported(what)),
+        None => Ok(()),
+    }
+}
+
+fn limits(process: &Process) -> Result<Vec<(u32, u64, u64)>, CreateError> {
+    let mut list = Vec::<(u32, u64, u64)>::new();
+    for limit in &process.rlimits {
+        let number = limits::parse(&limit.kind)
+            .ok_or_else(|| CreateError::Invalid(format!("invalid rlimit type: {}", limit.kind)))?;
+        if list.iter().any(|(known, ..)| *known == number) {
+            return Err(CreateError::Invalid(format!("rlimit {} given twice", limit.kind)));
+        }
+        list.push((number, limit.soft, limit.hard));
+    }
+    Ok(list)
+}
+
+fn label(process: &Process) -> Option<Label> {
+    let (file, value) = match (process.apparmor_profile.as_str(), process.selinux_label.as_str()) {
+        ("" | "unconfined", "") => return None,
+        ("" | "unconfined", label) => (c"attr/exec", label.as_bytes().to_vec()),
+        (profile, _) => (c"attr/apparmor/exec", format!("exec {profile}").into_bytes()),
+    };
+    Some(Label { file: file.to_owned(), value })
+}
+
+/// The environment: of entries with the same name the last counts; `HOME` is the user's unless given.
+fn environment(entries: &[String], home: &str) -> Vec<String> {
+    let name = |entry: &str| entry.split_once('=').map_or(entry, |(name, _)| name).to_owned();
+    let mut seen = Vec::new();
+    let mut kept = Vec::new();
+    for entry in entries.iter().rev() {
+        let name = name(entry);
+        if !seen.contains(&name) {
+            seen.push(name);
+            kept.push(entry.clone());
+        }
+    }
+    kept.reverse();
+    kept.retain(|entry| entry != "HOME=");
+    if !kept.iter().any(|entry| entry.starts_with("HOME=")) {
+        kept.push(format!("HOME={home}"));
+    }
+    kept
+}
+
+impl Program {
+    fn new(name: &str, environment: &[String]) -> Result<Self, CreateError> {
+        if name.contains('/') {
+            return Ok(Self { name: name.to_owned(), candidates: vec![text(name)?], is_searched: false });
+        }
+        let path = environment.iter().find_map(|entry| entry.strip_prefix("PATH=")).unwrap_or_default();
+        // Relative folders in PATH would run what happens to lie in the working folder.
+        let folders = path.split(':').filter(|folder| folder.starts_with('/') && !name.is_empty());
+        let candidates = folders.map(|folder| text(&format!("{}/{name}", folder.trim_end_matches('/'))));
+        Ok(Self {
+            name: name.to_owned(),
+            candidates: candidates.collect::<Result<_, _>>()?,
+            is_searched: true,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn planned(json: &str) -> Result<ProcessPlan, String> {
+        let user = User { uid: 5, gid: 6, additional_gids: vec![6, 7], home: "/five".to_owned() };
+        let plan = ProcessPlan::new(&serde_json::from_str(json).unwrap(), &user, CapabilitySet(u64::MAX));
+        plan.map_err(|error| error.to_string())
+    }
+
+    fn strings(array: &StringArray) -> Vec<&str> {
+        array.strings().iter().map(|text| text.to_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_name_is_looked_up_in_the_last_path() {
+        let plan = planned(
+            r#"{"cwd": "/", "args": ["ls", "-l"], "env": ["PATH=/x", "A=1", "PATH=/bin/::rel:/usr/bin", "A=2"]}"#,
+        );
+        let plan = plan.unwrap();
+        assert_eq!(plan.program.candidates, [c"/bin/ls".to_owned(), c"/usr/bin/ls".to_owned()]);
+        assert!(plan.program.is_searched);
+        assert_eq!(strings(&plan.environment), ["PATH=/bin/::rel:/usr/bin", "A=2", "HOME=/five"]);
+        assert_eq!(strings(&plan.arguments), ["ls", "-l"]);
+    }
+
+    #[test]
+    fn a_path_is_taken_as_it_is_and_home_as_given() {
+        let plan = planned(r#"{"cwd": "/", "args": ["./run"], "env": ["HOME=/own"]}"#).unwrap();
+        assert_eq!(plan.program.candidates, [c"./run".to_owned()]);
+        assert_eq!(strings(&plan.environment), ["HOME=/own"]);
+        assert_eq!((plan.uid, plan.gid, plan.groups.len(), plan.umask), (5, 6, 2, 0o022));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        assert_eq!(planned(r#"{"cwd": "/", "args": []}"#).unwrap_err(), "process args cannot be empty");
+        assert!(planned(r#"{"cwd": "rel", "args": ["x"]}"#).is_err());
+        assert!(planned(r#"{"cwd": "/", "args": ["a\u0000b"]}"#).unwrap_err().contains("NUL"));
+        let limit = r#"{"type": "RLIMIT_CORE", "soft": 1, "hard": 1}"#;
+        assert!(
+            planned(&format!(r#"{{"cwd": "/", "args": ["x"], "rlimits": [{limit}, {limit}]}}"#)).is_err()
+        );
+        assert!(
+            planned(
+                r#"{"cwd": "/", "args": ["x"], "rlimits": [{"type": "RLIMIT_X", "soft": 1, "hard": 1}]}"#
+            )
+            .is_err()
+        );
+        assert!(planned(r#"{"cwd": "/", "args": ["x"], "scheduler": {"policy": "SCHED_FIFO"}}"#).is_err());
+    }
+
+    #[test]
+    fn labels_go_to_their_security_module() {
+        let plan = planned(r#"{"cwd": "/", "args": ["x"], "apparmorProfile": "docker-default"}"#).unwrap();
+        assert_eq!(plan.label.unwrap().value, b"exec docker-default");
+        assert!(
+            planned(r#"{"cwd": "/", "args": ["x"], "apparmorProfile": "unconfined"}"#)
+                .unwrap()
+                .label
+                .is_none()
+        );
+    }
+}

@@ -1,0 +1,9 @@
+//! Containers on a real kernel: a busybox root file system, Docker's usual document.
+
+#![allow(clippy::unwrap_used)]
+
+mod attacks;
+mod create;
+mod exec;
+mod stage;
+mod streams;
