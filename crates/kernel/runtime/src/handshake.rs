@@ -67,7 +67,13 @@ impl Ward {
     fn read(&mut self) -> Option<Message> {
         let mut bytes = [0; LENGTH];
         let terminal = &mut self.terminal;
-        let length = sys::socket::receive(self.socket.as_fd(), &mut bytes, |fd| *terminal = Some(fd)).ok()?;
+        let mut receive = || sys::socket::receive(self.socket.as_fd(), &mut bytes, |fd| *terminal = Some(fd));
+        // A child that ended without hearing our last word resets the connection; its own last word is behind that.
+        let length = match receive() {
+            Err(Errno::CONNRESET) => receive(),
+            other => other,
+        };
+        let length = length.ok()?;
         if length == LENGTH { Message::from_bytes(bytes) } else { None }
     }
 

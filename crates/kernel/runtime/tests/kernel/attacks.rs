@@ -23,7 +23,8 @@ fn a_proc_that_is_a_link_is_refused() {
     );
     let stage = Stage::script("true");
     trap(&stage, "sys", "/tmp");
-    assert!(stage.refusal().to_string().contains(r#"at "/sys""#));
+    let text = stage.refusal().to_string();
+    assert!(text.contains(r#"at "/sys""#), "{text}");
 }
 
 #[test]
