@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use serde::Serialize;
@@ -168,9 +169,13 @@ impl Supervisor {
         });
         let timeout = self.timeout();
         let timeout = timeout.and_then(|left| Timespec::try_from(left).ok());
-        // An error (EINTR, or ENOMEM, which passes) leaves every answer empty.
-        if poll(&mut fds, timeout.as_ref()).is_err() {
-            return Vec::new();
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(_) => {}
+            Err(Errno::INTR) => return Vec::new(),
+            Err(_) => {
+                catch_breath();
+                return Vec::new();
+            }
         }
         let answers = fds.iter().map(PollFd::revents).zip(tokens);
         answers.filter(|(flags, _)| !flags.is_empty()).map(|(flags, token)| (token, flags)).collect()
@@ -250,7 +255,11 @@ impl Supervisor {
     }
 
     fn accept(&mut self) {
-        let Ok(socket) = accept_with(&self.container.listener, SocketFlags::CLOEXEC) else { return };
+        let socket = match accept_with(&self.container.listener, SocketFlags::CLOEXEC) {
+            Ok(socket) => socket,
+            Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => return,
+            Err(_) => return catch_breath(),
+        };
         if self.controls.len() >= MOST_CONTROLS {
             let oldest = self.controls.iter().position(|control| !control.watches()).unwrap_or(0);
             self.controls.remove(oldest);
@@ -435,6 +444,11 @@ impl Supervisor {
             clients: self.container.streams.clients(),
         }
     }
+}
+
+/// The host is short of memory or descriptors: what failed is tried again, but not as fast as possible.
+fn catch_breath() {
+    std::thread::sleep(Duration::from_millis(10));
 }
 
 /// Takes note of a child's end: its exit code, and the signal that ended it.
