@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "these commands drive cargo, apt and the tests")]
 #![allow(clippy::print_stdout, reason = "their output is their purpose")]
 
+mod contracts;
 mod project;
 mod record_errors;
 
@@ -16,12 +17,20 @@ struct Word {
     run: fn(&[String]) -> anyhow::Result<()>,
 }
 
-const WORDS: &[Word] = &[Word {
-    name: "record-errors",
-    usage: "HOST DOCKER",
-    about: "make the wrong calls against Docker 28.5 at HOST with its client DOCKER, and store its answers",
-    run: record_errors::run,
-}];
+const WORDS: &[Word] = &[
+    Word {
+        name: "contracts",
+        usage: "",
+        about: "strip the published Engine API documents to the contracts that answers are checked against",
+        run: contracts::run,
+    },
+    Word {
+        name: "record-errors",
+        usage: "FOLDER",
+        about: "make the wrong calls against the Docker in FOLDER (bin, sbin), and store its answers",
+        run: record_errors::run,
+    },
+];
 
 fn help() {
     println!("Usage: cargo xtask WORD [ARGUMENTS]\n");

@@ -41,8 +41,13 @@ impl Face {
         }
     }
 
-    fn program(self) -> PathBuf {
+    /// The program of this command line.
+    ///
+    /// # Panics
+    /// When it is not there.
+    pub fn program(self) -> PathBuf {
         match self {
+            _ if crate::reference::is_asked_for() => crate::reference::client(),
             Self::Docker => client::stock().expect("the docker client is installed: cargo xtask setup"),
             Self::Gantry => client::gantry(),
         }
@@ -110,8 +115,7 @@ fn note(folder: &Path, id: &str, face: Face, outcome: &Outcome) {
 }
 
 fn on_row(host: &Host, face: Face, check: impl FnOnce(&Row<'_>)) {
-    let program = if crate::reference::is_asked_for() { crate::reference::client() } else { face.program() };
-    let row = Row { host, face, client: Client::new(&program, None), daemon: RefCell::new(None) };
+    let row = Row { host, face, client: Client::new(&face.program(), None), daemon: RefCell::new(None) };
     row.start_daemon("");
     row.load(&images::busybox());
     let before = row.holdings();

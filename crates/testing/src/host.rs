@@ -30,8 +30,6 @@ const LIMIT: Duration = Duration::from_secs(300);
 pub enum Needs {
     /// Memory control of cgroup v2.
     CgroupV2Memory,
-    /// A running Docker 28.5 to compare with, named by `GANTRY_PEER`.
-    Peer,
 }
 
 impl Needs {
@@ -40,12 +38,10 @@ impl Needs {
         let is_there = match self {
             Self::CgroupV2Memory => std::fs::read_to_string("/sys/fs/cgroup/cgroup.controllers")
                 .is_ok_and(|controllers| controllers.contains("memory")),
-            Self::Peer => std::env::var_os("GANTRY_PEER").is_some(),
         };
         match self {
             _ if is_there => None,
             Self::CgroupV2Memory => Some("needs cgroup v2 memory"),
-            Self::Peer => Some("needs Docker 28.5 in GANTRY_PEER"),
         }
     }
 }
@@ -124,11 +120,15 @@ pub(crate) fn outcome_at(test: &str, needs: &[Needs], body: impl FnOnce(&Host)) 
 }
 
 /// Enters the groups one by one (a single-threaded process writing `0` costs no grace period), then leaves
-/// the namespaces. The inner shell stays as pid 1 and reaps orphans.
+/// the namespaces. The inner shell stays as pid 1 and reaps orphans; at the end it thaws what a failed test
+/// left frozen, since frozen processes do not die and the namespace would wait for them.
 const ENTER: &str = r#"
 for tasks in $GANTRY_GROUPS; do echo 0 >"$tasks"; done
 exec unshare --mount --net --pid --uts --ipc --cgroup --fork --kill-child --mount-proc --propagation private \
-    sh -c '"$0" --exact "$1" --nocapture --test-threads=1; exit $?' "$0" "$1"
+    sh -c '"$0" --exact "$1" --nocapture --test-threads=1; code=$?
+        find /sys/fs/cgroup -name freezer.state -exec sh -c "echo THAWED >{}" \; 2>/dev/null
+        find /sys/fs/cgroup -name cgroup.freeze -exec sh -c "echo 0 >{}" \; 2>/dev/null
+        exit $code' "$0" "$1"
 "#;
 
 /// `crate::module::test::{{closure}}` is the type of a closure in a test; the runner knows it as

@@ -5,6 +5,7 @@
 
 pub mod acceptance;
 pub mod client;
+pub mod contract;
 pub mod daemon;
 mod host;
 pub mod http;

@@ -1,0 +1,9 @@
+//! Compatibility: Docker's errors word for word, answers held against the API documents, streams as Docker's
+//! clients expect them, images that Docker pushed.
+
+#![allow(clippy::disallowed_methods, reason = "these tests start clients")]
+
+mod answers;
+mod errors;
+mod pushed;
+mod streams;
