@@ -117,6 +117,26 @@ pub fn host_networks() -> Result<Vec<(String, Ipv4Net)>, NetworkError> {
         .collect())
 }
 
+/// Takes an address from an interface; does nothing if it does not have it.
+pub fn remove_address(name: &str, address: Ipv4Net) -> Result<(), NetworkError> {
+    let mut socket = open_route()?;
+    let Some(link) = find(&mut socket, name)? else { return Ok(()) };
+    let mut out = Messages::new();
+    route::delete_address(
+        &mut out,
+        &LinkAddress { index: link.index, address: address.address(), prefix: address.prefix() },
+    );
+    match socket.execute(out) {
+        Err(error) if error.is_missing() => Ok(()),
+        other => other.map_err(NetworkError::kernel(format!("take {address} from {name}"))),
+    }
+}
+
+/// Whether there is an interface of this name.
+pub fn is_there(name: &str) -> Result<bool, NetworkError> {
+    Ok(find(&mut open_route()?, name)?.is_some())
+}
+
 /// The interfaces that are ports of this bridge.
 pub fn ports(bridge: &str) -> Result<Vec<String>, NetworkError> {
     let mut socket = open_route()?;

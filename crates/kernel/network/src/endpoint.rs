@@ -173,6 +173,11 @@ fn open_port(host: &mut Socket, plan: &EndpointPlan) -> Result<(), NetworkError>
     host.execute(out).map_err(NetworkError::kernel(format!("register {} on {}", plan.mac, plan.bridge)))
 }
 
+/// The network namespace of the calling thread.
+pub fn own_namespace() -> std::io::Result<std::os::fd::OwnedFd> {
+    namespace::current()
+}
+
 /// Brings the loopback interface of `netns` up: all that mode `none` has. Visits like [`attach`].
 pub fn loopback_up(netns: BorrowedFd<'_>) -> Result<(), NetworkError> {
     visit(netns, || {

@@ -107,6 +107,18 @@ impl Firewall {
         &self.table
     }
 
+    /// The tables of this host whose name is `prefix`, or `prefix` and a suffix behind `-`.
+    pub fn list(prefix: &str) -> Result<Vec<Firewall>, NetworkError> {
+        let sockets = Arc::<Sockets>::default();
+        let names = sockets.with(|socket| {
+            nftables::list_tables(socket).map_err(NetworkError::kernel("list nftables tables"))
+        })?;
+        let ours = names.into_iter().filter(|name| {
+            name.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        });
+        Ok(ours.map(|table| Firewall { table, sockets: sockets.clone() }).collect())
+    }
+
     /// Makes the table hold exactly these rules, in one transaction, whatever was there before.
     ///
     /// Connections that are already translated stay so: that is remembered per connection, not by the table.

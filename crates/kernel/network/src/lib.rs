@@ -55,6 +55,15 @@ pub enum NetworkError {
 }
 
 impl NetworkError {
+    /// Whether the kernel says that what should be changed is not there.
+    pub fn is_missing(&self) -> bool {
+        match self {
+            NetworkError::Kernel { cause, .. } => cause.is_missing(),
+            NetworkError::NoBridge(_) | NetworkError::Lost(_) => true,
+            NetworkError::System { .. } | NetworkError::NotABridge(_) => false,
+        }
+    }
+
     pub(crate) fn kernel(step: impl Into<String>) -> impl FnOnce(netlink::Error) -> NetworkError {
         let step = step.into();
         move |cause| NetworkError::Kernel { step, cause }

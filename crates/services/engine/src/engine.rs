@@ -86,7 +86,7 @@ impl Shared {
         let volumes = VolumeStore::open(&config.data_root, db.clone())
             .map_err(|error| failed("cannot open the volume store")(&error))?;
         let events = Events::new();
-        let networks = Networks::open(db.clone(), &config.network, events.clone())?;
+        let networks = Networks::open(db.clone(), &config, events.clone())?;
         let id = identity::ensure(&db)?;
         Ok(Self {
             db,

@@ -23,6 +23,9 @@ pub const POINTS: &[&str] = &[
     "remove.swept",
     "rename.recorded",
     "volume.recorded",
+    "network.raised",
+    "network.recorded",
+    "network.forgotten",
     "reconcile.read",
     "reconcile.done",
 ];

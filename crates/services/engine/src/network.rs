@@ -8,23 +8,101 @@
 //!  release  ── back to the pool, elements removed; gives records for the exit's transaction
 //! ```
 
-mod verbs;
+mod create;
+mod default;
+mod endpoint;
+mod files;
+mod kernel;
+mod list;
+mod lookup;
+mod options;
+mod ports;
+mod record;
+mod remove;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use db::{Batch, Db};
-use engine_api::StringSet;
+use ::network::ports::{DEFAULT_DYNAMIC_PORTS, parse_dynamic_ports};
+use ::network::{Firewall, Ipv4Net, PortTable};
+use db::Db;
 use engine_api::container::PortMap;
 use engine_api::network::EndpointSettings;
+use engine_api::{StringMap, StringSet};
 use serde::{Deserialize, Serialize};
 
-use crate::config::NetworkConfig;
+use self::record::{LEASES, Lease, NETWORKS, Record};
+use crate::config::{EngineConfig, NetworkConfig};
 use crate::error::Error;
-use crate::events::Events;
+use crate::events::{Events, Subject};
 
 /// The networks of one daemon. Cheap to clone; calls block briefly, and never on the disk.
 #[derive(Clone)]
-pub(crate) struct Networks {}
+pub(crate) struct Networks {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    db: Db,
+    events: Events,
+    config: NetworkConfig,
+    /// Absent with `--iptables=false`.
+    firewall: Option<Firewall>,
+    /// Lies in the exec root while it was us who switched the host's forwarding on.
+    forwarding_mark: PathBuf,
+    /// Whether the kernel knows IPv6.
+    ipv6: bool,
+    /// Keeps other daemons away from our default bridge.
+    claim: OnceLock<kernel::Claim>,
+    /// A value for a few lines at a time; no system call under it but the binding of a port, which never waits.
+    state: Mutex<State>,
+}
+
+/// What is true now. Leases and ports follow the running containers; networks follow the record.
+struct State {
+    networks: BTreeMap<String, Arc<Record>>,
+    /// Being made or removed: their names, subnets and bridges are taken.
+    pending: BTreeMap<String, Arc<Record>>,
+    /// By the container's id.
+    leases: BTreeMap<String, Held>,
+    ports: PortTable,
+}
+
+/// A lease in use.
+struct Held {
+    lease: Lease,
+    /// Whether its ports are in the kernel and its event was told.
+    is_connected: bool,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            networks: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            leases: BTreeMap::new(),
+            ports: PortTable::new(DEFAULT_DYNAMIC_PORTS),
+        }
+    }
+}
+
+impl State {
+    /// Every network that takes up a name or a subnet.
+    fn all(&self) -> impl Iterator<Item = &Arc<Record>> {
+        self.networks.values().chain(self.pending.values())
+    }
+
+    fn subnets(&self) -> impl Iterator<Item = Ipv4Net> {
+        self.all().filter_map(|record| record.bridge.as_ref()).map(|bridge| bridge.subnet)
+    }
+
+    /// The containers on a network: name and endpoint.
+    fn users_of(&self, network: &str) -> Vec<(String, String)> {
+        let leases = self.leases.values().map(|held| &held.lease).filter(|lease| lease.network_id == network);
+        leases.map(|lease| (lease.container_name.clone(), lease.endpoint_id.clone())).collect()
+    }
+}
 
 /// What a container wants of the network when it starts.
 #[derive(Debug, Clone)]
@@ -64,34 +142,47 @@ pub(crate) struct Reservation {
 }
 
 impl Networks {
-    /// Opens the networks: default ones made, firewall in step. Blocks.
-    pub(crate) fn open(_db: Db, _config: &NetworkConfig, _events: Events) -> Result<Self, Error> {
-        Ok(Self {})
+    /// Reads what is recorded. Nothing is in the kernel before [`reconcile`](Self::reconcile). Blocks.
+    pub(crate) fn open(db: Db, config: &EngineConfig, events: Events) -> Result<Self, Error> {
+        let unreadable = |error: db::DbError| Error::from_cause("cannot read the networks", &error);
+        let networks = db.scan_json::<Record>(NETWORKS).map_err(unreadable)?;
+        let leases = db.scan_json::<Lease>(LEASES).map_err(unreadable)?;
+        let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+        let state = State {
+            networks: networks.into_iter().map(|(id, record)| (id, Arc::new(record))).collect(),
+            pending: BTreeMap::new(),
+            leases: leases.into_iter().map(|(id, lease)| (id, Held { lease, is_connected: true })).collect(),
+            ports: PortTable::new(parse_dynamic_ports(&range).unwrap_or(DEFAULT_DYNAMIC_PORTS)),
+        };
+        let inner = Inner {
+            db,
+            events,
+            config: config.network.clone(),
+            firewall: config.network.firewall.then(|| Firewall::new(kernel::table_name(&config.data_root))),
+            forwarding_mark: config.exec_root.join("forwarding"),
+            ipv6: Path::new("/proc/net/if_inet6").exists(),
+            claim: OnceLock::new(),
+            state: Mutex::new(state),
+        };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Finds address, ports and names for a container that is about to start, and the records to commit with it.
-    pub(crate) fn reserve(&self, wish: &Wish) -> Result<(Reservation, Batch), Error> {
-        let reservation = Reservation { hostname: format!("{}\n", wish.hostname), ..Reservation::default() };
-        Ok((reservation, Batch::new()))
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Brings bridge and published ports into the kernel, and tells that the container is connected.
-    pub(crate) fn publish(&self, _container_id: &str) -> Result<(), Error> {
-        Ok(())
-    }
-
-    /// Gives everything of a container back, and tells that it is disconnected. The records are for the exit's transaction.
-    pub(crate) fn release(&self, _container_id: &str) -> Batch {
-        Batch::new()
-    }
-
-    /// Brings leases, ports and firewall in step with the containers that run; called once, at start.
-    pub(crate) fn reconcile(&self, _running: &BTreeSet<String>) -> Result<(), Error> {
-        Ok(())
-    }
-
-    /// The name that `inspect` shows for a network given by name, id or prefix; nothing when there is none.
-    pub(crate) fn find_name(&self, name_or_id: &str) -> Option<String> {
-        ["bridge", "host", "none"].contains(&name_or_id).then(|| name_or_id.to_owned())
+    /// Tells what happened to a network, and to which container on it.
+    fn announce(&self, record: &Record, action: &str, container: Option<&str>) {
+        let mut attributes = StringMap::from([
+            ("name".to_owned(), record.name.clone()),
+            ("type".to_owned(), record.driver.name().to_owned()),
+        ]);
+        if let Some(container) = container {
+            attributes.insert("container".to_owned(), container.to_owned());
+        }
+        self.inner.events.publish(Subject::Network, action, record.id.clone(), attributes);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -115,6 +115,8 @@ fn create(
         },
     };
     let (plan, image) = plan(options.version, request, &surroundings)?;
+    let wish = &plan.host_config;
+    shared.networks.check(&wish.network_mode, &plan.endpoints, wish.port_bindings.as_ref())?;
     let warnings = plan.warnings.clone();
     let id = names::random_id().map_err(|error| Error::from_cause("no randomness", &error))?;
     apply(shared, &id, &options.name, plan, &image)?;

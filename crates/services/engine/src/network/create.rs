@@ -167,7 +167,8 @@ pub(super) fn join(errors: &[String]) -> String {
     match errors {
         [single] => single.trim().to_owned(),
         many => {
-            let lines: Vec<_> = many.iter().map(|error| format!("* {}", error.replace('\n', "\n\t"))).collect();
+            let lines: Vec<_> =
+                many.iter().map(|error| format!("* {}", error.replace('\n', "\n\t"))).collect();
             lines.join("\n")
         }
     }
@@ -229,9 +230,9 @@ pub(super) fn plan(wanted: &Wanted, id: &str, state: &State, around: &Around<'_>
     let (subnet, gateway) = (chosen.subnet, choose_gateway(&chosen)?);
     let options = &wanted.parsed;
     let interface = options.interface.clone().unwrap_or_else(|| format!("br-{}", &id[..12]));
-    if let Some(other) = state.all().find(|other| {
-        other.bridge.as_ref().is_some_and(|bridge| bridge.interface == interface)
-    }) {
+    if let Some(other) =
+        state.all().find(|other| other.bridge.as_ref().is_some_and(|bridge| bridge.interface == interface))
+    {
         return Err(Error::new(
             Kind::Forbidden,
             format!(
@@ -302,15 +303,16 @@ fn choose_gateway(chosen: &WantedSubnet) -> Result<Ipv4Addr, Error> {
         Some(gateway) => Ok(gateway),
         None => match chosen.range {
             // The range's first address, even where it ends in zero; the subnet's own ends are left out.
-            Some(range) => lease::next_free(chosen.subnet, range, &Default::default())
-                .ok_or_else(|| Error::system("failed to allocate gateway (): no available addresses on this pool")),
+            Some(range) => lease::next_free(chosen.subnet, range, &Default::default()).ok_or_else(|| {
+                Error::system("failed to allocate gateway (): no available addresses on this pool")
+            }),
             None => first_address(chosen.subnet).map(Ipv4Net::address),
         },
     }
 }
 
 impl Networks {
-    fn create(&self, wanted: Wanted, id: String) -> Result<String, Error> {
+    pub(super) fn create(&self, wanted: Wanted, id: String) -> Result<String, Error> {
         let host = self.host_networks(None)?;
         let around = Around { config: &self.inner.config, host: &host, now: SystemTime::now() };
         let record = {
@@ -454,7 +456,10 @@ mod tests {
         let first = planned(plain(), &State::default()).unwrap();
         let bridge = first.bridge.clone().unwrap();
         assert_eq!(bridge.interface, "br-1234567890ab");
-        assert_eq!((bridge.subnet.to_string(), bridge.gateway.to_string()), ("172.17.0.0/16".into(), "172.17.0.1".into()));
+        assert_eq!(
+            (bridge.subnet.to_string(), bridge.gateway.to_string()),
+            ("172.17.0.0/16".into(), "172.17.0.1".into())
+        );
         let state = state(vec![first]);
         assert_eq!(planned(plain(), &state).unwrap_err().message, "network with name one already exists");
         let other = NetworkCreateRequest { name: "two".to_owned(), ..plain() };

@@ -45,7 +45,8 @@ pub(super) fn plan(config: &NetworkConfig, around: &Surroundings) -> Result<Brid
     let (bip, range) = (option("bip", &config.bip)?, option("fixed-cidr", &config.fixed_cidr)?);
     let range = range.map(Ipv4Net::network);
     let found = around.addresses.as_deref().unwrap_or_default();
-    let own = found.iter().find(|own| range.is_none_or(|range| own.contains(range.first()))).or(found.first());
+    let own =
+        found.iter().find(|own| range.is_none_or(|range| own.contains(range.first()))).or(found.first());
     let address = match (bip, own, range) {
         (Some(address), ..) | (None, Some(&address), _) => address,
         (None, None, Some(range)) => first_address(range)?,
@@ -95,7 +96,10 @@ pub(super) fn free_subnet(config: &NetworkConfig, used: &[Ipv4Net]) -> Result<Ip
 pub(super) fn first_address(subnet: Ipv4Net) -> Result<Ipv4Net, Error> {
     let first = lease::next_free(subnet, subnet, &Default::default());
     let first = first.ok_or_else(|| {
-        Error::new(crate::Kind::Unavailable, "failed to allocate gateway (): no available addresses on this pool")
+        Error::new(
+            crate::Kind::Unavailable,
+            "failed to allocate gateway (): no available addresses on this pool",
+        )
     })?;
     Ok(subnet.with_address(first))
 }

@@ -82,7 +82,8 @@ fn parse_extra_hosts(entries: &[String], gateways: &[IpAddr]) -> Result<Vec<(Str
 
 /// The container's settings, each with the daemon's as its default.
 fn parse_dns(wish: &Wish, config: &NetworkConfig) -> Result<DnsWish, Error> {
-    let either = |own: &[String], default: &[String]| if own.is_empty() { default.to_vec() } else { own.to_vec() };
+    let either =
+        |own: &[String], default: &[String]| if own.is_empty() { default.to_vec() } else { own.to_vec() };
     let mut servers = Vec::new();
     for text in either(&wish.dns, &config.dns) {
         let address = text
@@ -103,7 +104,8 @@ mod tests {
 
     #[test]
     fn extra_hosts_are_read_with_the_hosts_gateway() {
-        let entries = ["db:10.0.0.9", "six:fd00::1", "seven:[fd00::2]", "host:host-gateway"].map(str::to_owned);
+        let entries =
+            ["db:10.0.0.9", "six:fd00::1", "seven:[fd00::2]", "host:host-gateway"].map(str::to_owned);
         let gateway: IpAddr = Ipv4Addr::new(172, 17, 0, 1).into();
         let found: Vec<_> = parse_extra_hosts(&entries, &[gateway])
             .unwrap()

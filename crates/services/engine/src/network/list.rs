@@ -33,7 +33,7 @@ impl Engine {
 }
 
 impl Networks {
-    fn list(&self, filters: &Filters) -> Result<Vec<Network>, Error> {
+    pub(super) fn list(&self, filters: &Filters) -> Result<Vec<Network>, Error> {
         filters.validate(&["dangling", "driver", "id", "label", "name", "scope", "type"])?;
         let dangling = parse_dangling(filters)?;
         let kinds = parse_kinds(filters)?;
@@ -54,7 +54,7 @@ impl Networks {
         Ok(all)
     }
 
-    fn inspect(&self, term: &str) -> Result<Network, Error> {
+    pub(super) fn inspect(&self, term: &str) -> Result<Network, Error> {
         let state = self.state();
         let record = lookup::find(&state.networks, term).map_err(|error| match error {
             // This call has its own order of words.
@@ -134,7 +134,9 @@ fn encode_ipam(record: &Record) -> Option<Vec<IpamConfig>> {
 }
 
 fn encode_lease(lease: &Lease) -> NetworkContainer {
-    let text = |show: fn(&super::record::Interface) -> String| lease.interface.as_ref().map(show).unwrap_or_default();
+    let text = |show: fn(&super::record::Interface) -> String| {
+        lease.interface.as_ref().map(show).unwrap_or_default()
+    };
     NetworkContainer {
         name: lease.container_name.clone(),
         endpoint_id: lease.endpoint_id.clone(),

@@ -14,10 +14,7 @@ pub(super) enum LookupError {
     None(String),
     /// Several ids begin so.
     #[error("network {term} is ambiguous ({count} matches found based on ID prefix)")]
-    Many {
-        term: String,
-        count: usize,
-    },
+    Many { term: String, count: usize },
 }
 
 impl Explain for LookupError {
@@ -30,10 +27,7 @@ impl Explain for LookupError {
 }
 
 /// A full id comes first, then a name, then the beginning of an id.
-pub(super) fn find(
-    networks: &BTreeMap<String, Arc<Record>>,
-    term: &str,
-) -> Result<Arc<Record>, LookupError> {
+pub(super) fn find(networks: &BTreeMap<String, Arc<Record>>, term: &str) -> Result<Arc<Record>, LookupError> {
     if let Some(record) = networks.get(term) {
         return Ok(record.clone());
     }
@@ -75,7 +69,10 @@ mod tests {
         assert_eq!(name("abc1").as_deref(), Ok("front"));
         assert_eq!(name("abc").as_deref(), Ok("abc"));
         assert_eq!(name("abd").as_deref(), Ok("abc"));
-        assert_eq!(name("ab").unwrap_err().to_string(), "network ab is ambiguous (2 matches found based on ID prefix)");
+        assert_eq!(
+            name("ab").unwrap_err().to_string(),
+            "network ab is ambiguous (2 matches found based on ID prefix)"
+        );
         assert_eq!(name("nope").unwrap_err().to_string(), "network nope not found");
         assert_eq!(name("").unwrap_err(), LookupError::None(String::new()));
     }

@@ -67,7 +67,9 @@ pub(super) fn parse(options: &StringMap) -> Result<BridgeOptions, Error> {
                     Err(_) => return Err(fail("nil ip")),
                 };
             }
-            INTERFACE_PREFIX => found.interface_prefix = Some(value.clone()).filter(|prefix| !prefix.is_empty()),
+            INTERFACE_PREFIX => {
+                found.interface_prefix = Some(value.clone()).filter(|prefix| !prefix.is_empty())
+            }
             _ => {
                 let known = LATER.iter().find(|(later, _)| later == name);
                 if known.is_some_and(|(_, harmless)| !harmless.contains(&value.as_str())) {

@@ -132,12 +132,15 @@ mod tests {
             container_port: 80,
         };
         let dns = PortWish { protocol: Protocol::Udp, container_port: 53, ..wish(ANY, None) };
-        assert_eq!(wishes.publish, [
-            dns,
-            wish(ANY, Some((8080, 8080))),
-            wish(Ipv4Addr::LOCALHOST, None),
-            wish(ANY, Some((9000, 9002))),
-        ]);
+        assert_eq!(
+            wishes.publish,
+            [
+                dns,
+                wish(ANY, Some((8080, 8080))),
+                wish(Ipv4Addr::LOCALHOST, None),
+                wish(ANY, Some((9000, 9002))),
+            ]
+        );
     }
 
     #[test]
@@ -159,7 +162,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_published_is_refused() {
-        assert_eq!(read(&[("80/tcp", &[binding("::1", "80")])], false).unwrap_err().kind, Kind::NotImplemented);
+        assert_eq!(
+            read(&[("80/tcp", &[binding("::1", "80")])], false).unwrap_err().kind,
+            Kind::NotImplemented
+        );
         let wrong = read(&[("80/tcp", &[binding("", "x")])], false).unwrap_err();
         assert_eq!(wrong.message, "invalid port specification: \"x\"");
         assert_eq!(read(&[("80/nope", &[])], false).unwrap_err().message, "Invalid proto: nope");

@@ -19,7 +19,7 @@ impl Engine {
 }
 
 impl Networks {
-    fn remove(&self, term: &str) -> Result<(), Error> {
+    pub(super) fn remove(&self, term: &str) -> Result<(), Error> {
         let record = {
             let mut state = self.state();
             let record = lookup::find(&state.networks, term)?;
@@ -63,9 +63,12 @@ impl Networks {
 fn in_use(name: &str, users: &[(String, String)]) -> Error {
     let list: Vec<_> = users
         .iter()
-        .map(|(container, endpoint)| format!("name:{container:?} id:{:?}", endpoint.get(..12).unwrap_or(endpoint)))
+        .map(|(container, endpoint)| {
+            format!("name:{container:?} id:{:?}", endpoint.get(..12).unwrap_or(endpoint))
+        })
         .collect();
-    let text = format!("error while removing network: network {name} has active endpoints ({})", list.join(", "));
+    let text =
+        format!("error while removing network: network {name} has active endpoints ({})", list.join(", "));
     Error::new(Kind::Forbidden, text).with_hint("stop or remove these containers first")
 }
 
