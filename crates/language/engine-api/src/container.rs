@@ -574,9 +574,9 @@ pub struct ContainerWaitExitError {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ContainerWaitResponse {
-    pub status_code: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ContainerWaitExitError>,
+    pub status_code: i64,
 }
 
 /// Engine API `ContainerPruneResponse`.

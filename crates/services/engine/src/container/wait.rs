@@ -29,9 +29,11 @@ impl Waiter {
         let view = self.views.borrow();
         let past = &view.life.past;
         let last = view.last_exit.as_ref().filter(|_| !self.is_met);
+        // A start that failed is told to who asks later; who waited for it gets the code alone, as with Docker.
+        let tells_why = self.is_met && !past.error.is_empty();
         ContainerWaitResponse {
             status_code: i64::from(last.map_or(past.exit_code, |exit| exit.code)),
-            error: (!past.error.is_empty()).then(|| ContainerWaitExitError { message: past.error.clone() }),
+            error: tells_why.then(|| ContainerWaitExitError { message: past.error.clone() }),
         }
     }
 }
