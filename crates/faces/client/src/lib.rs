@@ -17,11 +17,16 @@ mod body;
 mod client;
 mod error;
 mod hijack;
+mod request;
 mod resolve;
+mod response;
+mod sender;
 mod stream;
 
 pub use address::{Address, AddressError};
 pub use body::Body;
-pub use client::{Client, Options, Ping, Request, Response};
+pub use client::{Client, Options, Ping};
 pub use error::Error;
 pub use hijack::{Hijacked, Sink, demultiplex};
+pub use request::Request;
+pub use response::Response;

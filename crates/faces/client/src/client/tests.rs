@@ -1,6 +1,7 @@
 //! Calls against a daemon that answers from a script.
 
 use super::*;
+use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread::JoinHandle;
 
