@@ -1,9 +1,11 @@
 //! rtnetlink and nf_tables messages: encode, send, decode; knows no network model.
 //!
-//! [`wire`] is the codec, [`Socket`] the conversation; [`route`] and [`nftables`] say the messages that Gantry needs.
+//! [`wire`] is the codec, [`Socket`] the conversation; [`route`], [`nftables`] and [`conntrack`] say the messages that
+//! Gantry needs.
 
 use std::io;
 
+pub mod conntrack;
 pub mod namespace;
 pub mod nftables;
 pub mod route;

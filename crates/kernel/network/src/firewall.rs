@@ -23,13 +23,17 @@
 //! - `127.0.0.0/8` stays the host's own: nothing that comes in by an interface is sent on to a port
 //!   published there, and what a container sends there is dropped.
 
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use netlink::nftables::{self, Element, Transaction};
-use netlink::{Socket, Subsystem};
+use netlink::wire::Messages;
+use netlink::{Socket, Subsystem, conntrack, route};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use crate::{Ipv4Net, NetworkError, PublishedPort};
+use crate::ports::number;
+use crate::{Ipv4Net, NetworkError, Protocol, PublishedPort};
 
 mod elements;
 mod skeleton;
@@ -190,6 +194,34 @@ impl Firewall {
         self.commit(change, "publish ports")
     }
 
+    /// Makes the kernel forget datagram exchanges with these ports that began before they were published.
+    ///
+    /// Rules decide about the first packet of an exchange only. A client that goes on sending from the same port
+    /// would never reach the container, or would reach the one that had the port before.
+    pub fn forget_datagrams(&self, ports: &[PublishedPort]) -> Result<(), NetworkError> {
+        let datagrams: Vec<_> = ports.iter().filter(|port| port.protocol == Protocol::Udp).collect();
+        if datagrams.is_empty() {
+            return Ok(());
+        }
+        let own = host_addresses()?;
+        self.sockets.with(|socket| {
+            for port in datagrams {
+                let one = [port.host_address];
+                let addresses = if port.host_address.is_unspecified() { own.as_slice() } else { &one };
+                let mut out = Messages::new();
+                for address in addresses {
+                    conntrack::forget(&mut out, number(port.protocol), *address, port.host_port);
+                }
+                match socket.execute(out) {
+                    // Older kernels forget by themselves, half a minute after the last datagram.
+                    Err(error) if error.errno() == Some(Errno::INVAL) => {}
+                    other => other.map_err(NetworkError::kernel("forget old datagram exchanges"))?,
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// Takes published ports back; harmless for those that are not there.
     pub fn unpublish(&self, ports: &[PublishedPort]) -> Result<(), NetworkError> {
         self.delete(elements::of_ports(ports), "take published ports back")
@@ -234,6 +266,13 @@ impl Firewall {
     fn commit(&self, change: Transaction, step: &str) -> Result<(), NetworkError> {
         self.sockets.with(|socket| change.commit(socket).map_err(NetworkError::kernel(step)))
     }
+}
+
+/// Every IPv4 address of this host.
+fn host_addresses() -> Result<Vec<Ipv4Addr>, NetworkError> {
+    let listed = Socket::open(Subsystem::Route).and_then(|mut socket| route::list_addresses(&mut socket));
+    let addresses = listed.map_err(NetworkError::kernel("list addresses"))?;
+    Ok(addresses.into_iter().map(|found| found.address).collect())
 }
 
 fn deletion(table: &str, sets: &[(&str, Vec<Element>)]) -> Transaction {

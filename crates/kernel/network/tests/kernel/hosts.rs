@@ -81,11 +81,28 @@ impl Place {
 
     /// What the server there answers; `None` if it cannot be reached.
     pub(crate) fn ask_udp(&self, address: Ipv4Addr, port: u16) -> Option<String> {
-        let socket = self.visit(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap());
+        Datagrams::new(self).ask(address, port)
+    }
+}
+
+/// A client that always sends from the same port.
+pub(crate) struct Datagrams<'a> {
+    place: &'a Place,
+    socket: UdpSocket,
+}
+
+impl Datagrams<'_> {
+    pub(crate) fn new(place: &Place) -> Datagrams<'_> {
+        let socket = place.visit(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap());
         socket.set_read_timeout(Some(SOON)).unwrap();
-        self.visit(|| socket.send_to(b"?", (address, port))).ok()?;
+        Datagrams { place, socket }
+    }
+
+    /// What the server there answers; `None` if it cannot be reached.
+    pub(crate) fn ask(&self, address: Ipv4Addr, port: u16) -> Option<String> {
+        self.place.visit(|| self.socket.send_to(b"?", (address, port))).ok()?;
         let mut answer = [0; 64];
-        let (length, _) = socket.recv_from(&mut answer).ok()?;
+        let (length, _) = self.socket.recv_from(&mut answer).ok()?;
         Some(String::from_utf8_lossy(&answer[..length]).into_owned())
     }
 }

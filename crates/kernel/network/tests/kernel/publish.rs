@@ -2,7 +2,7 @@ use std::net::Ipv4Addr;
 
 use network::Protocol::{Tcp, Udp};
 
-use crate::hosts::{HOST, LOOPBACK, OUTSIDE, World, container, endpoint, on_host, published};
+use crate::hosts::{Datagrams, HOST, LOOPBACK, OUTSIDE, World, container, endpoint, on_host, published};
 
 const ANY: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
 
@@ -119,5 +119,29 @@ fn a_port_leads_to_one_container_and_publishing_is_all_or_nothing() {
         world.firewall.unpublish(&[free, port]).unwrap();
         world.firewall.unpublish(&[free, port]).unwrap();
         assert_eq!(world.firewall.read().unwrap().unwrap().published, []);
+    });
+}
+
+#[test]
+fn a_client_that_sent_too_early_reaches_a_datagram_port() {
+    on_host(|| {
+        let world = World::new();
+        let dns = container(&endpoint(&world.first, 2));
+        let other = container(&endpoint(&world.first, 3));
+        dns.place.serve_udp(53, "dns");
+        other.place.serve_udp(53, "other");
+        let early = Datagrams::new(&world.outside);
+        assert_eq!(early.ask(HOST, 5353), None);
+        let port = published(ANY, 5353, Udp, &dns, 53);
+        let publish = |port| {
+            world.firewall.publish(&[port]).unwrap();
+            world.firewall.forget_datagrams(&[port]).unwrap();
+        };
+        publish(port);
+        assert_eq!(early.ask(HOST, 5353).as_deref(), Some("dns 10.0.0.2"));
+        // The port goes to another container while the client keeps sending.
+        world.firewall.unpublish(&[port]).unwrap();
+        publish(published(ANY, 5353, Udp, &other, 53));
+        assert_eq!(early.ask(HOST, 5353).as_deref(), Some("other 10.0.0.2"));
     });
 }

@@ -18,6 +18,7 @@ fn attaching_and_publishing_take_a_fraction_of_a_millisecond() {
     on_host(|| {
         let world = World::new();
         let (mut attach, mut publish, mut unpublish, mut retire) = (vec![], vec![], vec![], vec![]);
+        let mut forget = vec![];
         for n in 2..42_u8 {
             let place = Place::new();
             let plan = endpoint(&world.first, n);
@@ -35,6 +36,10 @@ fn attaching_and_publishing_take_a_fraction_of_a_millisecond() {
             let start = Instant::now();
             world.firewall.publish(&[port]).unwrap();
             publish.push(start.elapsed());
+            let datagrams = PublishedPort { protocol: Protocol::Udp, ..port };
+            let start = Instant::now();
+            world.firewall.forget_datagrams(&[datagrams]).unwrap();
+            forget.push(start.elapsed());
             let start = Instant::now();
             network::retire(&plan).unwrap();
             retire.push(start.elapsed());
@@ -42,9 +47,13 @@ fn attaching_and_publishing_take_a_fraction_of_a_millisecond() {
             world.firewall.unpublish(&[port]).unwrap();
             unpublish.push(start.elapsed());
         }
-        for (name, times) in
-            [("attach", attach), ("publish", publish), ("unpublish", unpublish), ("retire", retire)]
-        {
+        for (name, times) in [
+            ("attach", attach),
+            ("publish", publish),
+            ("unpublish", unpublish),
+            ("retire", retire),
+            ("forget", forget),
+        ] {
             let median = median(times);
             println!("{name}: median {median:?}");
             assert!(median < LIMIT, "{name}: {median:?}");

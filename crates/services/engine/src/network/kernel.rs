@@ -154,9 +154,10 @@ impl Networks {
         };
         match firewall.publish(ports) {
             // Someone flushed the rules: everything is written again, these ports included.
-            Err(error) if error.is_missing() => self.write_rules(),
-            other => other.map_err(failed("cannot publish the ports")),
+            Err(error) if error.is_missing() => self.write_rules()?,
+            other => other.map_err(failed("cannot publish the ports"))?,
         }
+        firewall.forget_datagrams(ports).map_err(failed("cannot publish the ports"))
     }
 
     /// Takes published ports back.
