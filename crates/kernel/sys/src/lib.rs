@@ -7,6 +7,7 @@ pub mod inherit;
 pub mod mount;
 pub mod netlink_socket;
 pub mod process;
+pub mod programs;
 pub mod pty;
 pub mod seccomp;
 pub mod session;
