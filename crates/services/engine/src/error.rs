@@ -115,13 +115,16 @@ impl<E: Explain> From<E> for Error {
     }
 }
 
-/// An error and its causes, joined by `: `.
+/// An error and its causes, joined by `: `; a cause that an error already quotes at its end is not said twice.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(next) = cause {
-        text.push_str(": ");
-        text.push_str(&next.to_string());
+        let told = next.to_string();
+        if !text.ends_with(&told) {
+            text.push_str(": ");
+            text.push_str(&told);
+        }
         cause = next.source();
     }
     text

@@ -1,14 +1,18 @@
-//! Images: the verbs over the image store.
+//! Images: the verbs over the image store, one file a family.
+//!
+//! [`show`] answers questions, [`change`] tags and removes, [`transfer`] brings images in.
 
-use std::io::Read;
+mod change;
+mod show;
+mod transfer;
 
 use engine_api::auth::AuthConfig;
 use engine_api::filters::Filters;
-use engine_api::image::{HistoryItem, ImageDeleteItem, ImageInspect, ImageSummary};
 use engine_api::progress::ProgressLine;
+use images::ErrorKind;
 use tokio::sync::mpsc;
 
-use crate::{Engine, Error};
+use crate::error::Kind;
 
 /// Which images, and how much of each.
 #[derive(Debug, Clone, Default)]
@@ -81,88 +85,27 @@ impl ProgressStream {
     }
 }
 
-impl Engine {
-    /// `GET /images/json`.
-    ///
-    /// # Errors
-    /// `InvalidParameter` for unknown or malformed filters.
-    pub async fn image_list(&self, _options: ImageListOptions) -> Result<Vec<ImageSummary>, Error> {
-        Err(Error::not_implemented("images"))
-    }
-
-    /// `GET /images/{name}/json`.
-    ///
-    /// # Errors
-    /// `NotFound`.
-    pub async fn image_inspect(&self, _name: &str) -> Result<ImageInspect, Error> {
-        Err(Error::not_implemented("images"))
-    }
-
-    /// `GET /images/{name}/history`.
-    ///
-    /// # Errors
-    /// `NotFound`.
-    pub async fn image_history(&self, _name: &str) -> Result<Vec<HistoryItem>, Error> {
-        Err(Error::not_implemented("images"))
-    }
-
-    /// `POST /images/{name}/tag`.
-    ///
-    /// # Errors
-    /// `InvalidParameter` for a wrong name; `NotFound`.
-    pub async fn image_tag(&self, _name: &str, _repo: &str, _tag: &str) -> Result<(), Error> {
-        Err(Error::not_implemented("images"))
-    }
-
-    /// `DELETE /images/{name}`.
-    ///
-    /// # Errors
-    /// `NotFound`; `Conflict` when it is in use.
-    pub async fn image_remove(
-        &self,
-        _name: &str,
-        _options: ImageRemoveOptions,
-    ) -> Result<Vec<ImageDeleteItem>, Error> {
-        Err(Error::not_implemented("images"))
-    }
-
-    /// `POST /images/create?fromImage=`. Returns with the first line, so that an early failure is a plain error.
-    ///
-    /// # Errors
-    /// What failed before there was anything to tell.
-    pub async fn image_pull(&self, _options: PullOptions) -> Result<ProgressStream, Error> {
-        Err(Error::not_implemented("images"))
-    }
-
-    /// `POST /images/create?fromSrc=-`: gives the id of the new image. `archive` is read on a blocking thread.
-    ///
-    /// # Errors
-    /// `InvalidParameter` for wrong names, changes or archives.
-    pub async fn image_import(
-        &self,
-        _options: ImportOptions,
-        _archive: Box<dyn Read + Send>,
-    ) -> Result<String, Error> {
-        Err(Error::not_implemented("images"))
-    }
-
-    /// `POST /images/load`. As with Docker every failure is a line of the stream. `archive` is read on a blocking thread.
-    ///
-    /// # Errors
-    /// A platform that cannot be read.
-    pub async fn image_load(
-        &self,
-        _options: LoadOptions,
-        _archive: Box<dyn Read + Send>,
-    ) -> Result<ProgressStream, Error> {
-        Err(Error::not_implemented("images"))
-    }
-
-    /// `POST /auth`: asks a registry about credentials; gives an identity token (or nothing) when they are good.
-    ///
-    /// # Errors
-    /// `Unauthorized` when they are not.
-    pub async fn registry_login(&self, _auth: AuthConfig) -> Result<String, Error> {
-        Err(Error::not_implemented("auth"))
+/// How the store's kinds of error reach a client.
+fn kind(kind: ErrorKind) -> Kind {
+    match kind {
+        ErrorKind::Invalid => Kind::InvalidParameter,
+        ErrorKind::NotFound => Kind::NotFound,
+        ErrorKind::Conflict => Kind::Conflict,
+        ErrorKind::Unauthorized => Kind::Unauthorized,
+        ErrorKind::Forbidden => Kind::Forbidden,
+        ErrorKind::Unavailable => Kind::Unavailable,
+        ErrorKind::System => Kind::System,
     }
 }
+
+macro_rules! explain {
+    ($($error:ty),+) => {
+        $(impl crate::error::Explain for $error {
+            fn kind(&self) -> Kind {
+                kind(<$error>::kind(self))
+            }
+        })+
+    };
+}
+
+explain!(images::StoreError, images::RemoveError, images::LoadError, images::ImportError, images::PullError);

@@ -55,6 +55,29 @@ impl Default for RegistryConfig {
     }
 }
 
+/// Asks the registry of `domain` whether it lets `credentials` in.
+///
+/// # Errors
+/// [`RegistryError`] when it refuses, or none of its servers can be reached.
+pub async fn login(
+    domain: &str,
+    credentials: &Credentials,
+    config: &RegistryConfig,
+) -> Result<(), RegistryError> {
+    let mut last = RegistryError::Status("no server".to_owned());
+    for endpoint in endpoints(domain, config).await.into_iter().filter(|endpoint| !endpoint.is_mirror) {
+        let outcome = match Repository::open(&endpoint, "", credentials.clone(), config).await {
+            Ok(repository) => repository.knock().await,
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Err(error) if error.is_transport() => last = error,
+            other => return other,
+        }
+    }
+    Err(last)
+}
+
 /// Who asks. Never printed.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub enum Credentials {

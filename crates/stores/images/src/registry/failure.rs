@@ -71,6 +71,15 @@ impl RegistryError {
         matches!(self, RegistryError::Transport { .. })
     }
 
+    /// True if the registry answered that these credentials will not do.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            RegistryError::Proof { .. } => true,
+            RegistryError::Refused { code, .. } => code == "UNAUTHORIZED" || code == "DENIED",
+            _ => false,
+        }
+    }
+
     /// True if it makes sense to ask the same again.
     pub(crate) fn is_passing(&self) -> bool {
         matches!(self, RegistryError::Transport { .. } | RegistryError::Status(_))

@@ -86,6 +86,13 @@ impl Repository {
         })
     }
 
+    /// Asks for nothing but to be let in.
+    pub(crate) async fn knock(&self) -> Result<(), RegistryError> {
+        let url = Url { path: format!("{}/v2/", self.base.path), ..self.base.clone() };
+        let answer = self.ask_at(Method::GET, &url, HeaderMap::new(), None).await?;
+        self.document(answer).await.map(drop)
+    }
+
     /// The digest that a tag means, without its content; nothing if the server does not say.
     pub(crate) async fn find_tag(&self, tag: &str) -> Result<Option<Digest>, RegistryError> {
         let answer = self.ask(Method::HEAD, &format!("manifests/{tag}"), manifests(), None).await?;
@@ -243,7 +250,10 @@ impl Repository {
         if let Some(proof) = self.proof.lock().unwrap_or_else(PoisonError::into_inner).clone() {
             return Ok(Some(proof));
         }
-        let scope = format!("repository:{}:pull", self.path);
+        let scope = match self.path.as_str() {
+            "" => String::new(),
+            path => format!("repository:{path}:pull"),
+        };
         let proof = prove(&self.client, &self.challenges, &self.credentials, &scope, why).await?;
         self.proof.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&proof);
         Ok(proof)
