@@ -174,8 +174,18 @@ impl ImageStore {
     }
 
     /// Finds what a command's argument means: a name, an ID, or the beginning of one.
+    ///
+    /// The built-in image is made when it is first asked for, and again after it was removed.
     pub fn resolve(&self, text: &str) -> Result<Arc<Image>, ResolveError> {
-        self.catalog().resolve(text).cloned()
+        let found = self.catalog().resolve(text).cloned();
+        match (&found, Reference::parse(text)) {
+            (Err(ResolveError::NotFound(_)), Ok(name)) if ImageStore::is_hello(&name) => {
+                let made = self.ensure_hello(&name.or_latest());
+                made.inspect_err(|error| tracing::warn!(%error, "the built-in image cannot be made"))
+                    .or(found)
+            }
+            _ => found,
+        }
     }
 
     /// The same, but only an image that runs on `platform`.
@@ -195,6 +205,11 @@ impl ImageStore {
                 })
             }
         }
+    }
+
+    /// The folders with an image's unpacked layers, top first.
+    pub fn layer_folders(&self, image: &Image) -> Vec<PathBuf> {
+        image.config().diff_ids().iter().rev().map(|layer| self.places().layer(layer.hex())).collect()
     }
 
     /// The image's config, byte for byte.
