@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use cgroup::{Attach, Group};
 use oci_spec::runtime::Process;
 use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::process::{DumpableBehavior, dumpable_behavior};
 use sys::credentials::set_dumpable;
 use sys::process::{Birth, clone_process};
 
@@ -75,11 +76,12 @@ pub fn exec(request: ExecRequest<'_>) -> Result<ExecChild, CreateError> {
     let birth = Birth { cgroup: folder.as_ref().map(AsFd::as_fd), ..Birth::default() };
     let pid_namespace = open_namespace(&place.join("ns/pid"))?;
     // Inherited by the child, and given back here: from its first instruction on, the container cannot trace it.
-    let hidden = set_dumpable(false);
+    let was_dumpable = matches!(dumpable_behavior(), Ok(DumpableBehavior::Dumpable));
+    set_dumpable(false).map_err(|errno| CreateError::step("cannot hide the joining process", errno))?;
     let born = in_pid_namespace(Some(pid_namespace.as_fd()), || {
         clone_process(birth, || run_exec(&joiner, &mut ours))
     });
-    if hidden.is_ok() {
+    if was_dumpable {
         let _ = set_dumpable(true);
     }
     let mut ward = Ward::new(born?, ours);

@@ -252,13 +252,28 @@ pub fn reset_signals() {
     unsafe { libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut()) };
 }
 
-/// Marks every descriptor from `first` on close-on-exec. `close_range(2)` with `CLOSE_RANGE_CLOEXEC`, Linux 5.11.
+/// Marks every descriptor from `first` on close-on-exec. `close_range(2)` with `CLOSE_RANGE_CLOEXEC`, Linux 5.11;
+/// before that one by one, up to the limit of open files.
 ///
 /// # Errors
-/// EINVAL on older kernels.
+/// None on kernels in use.
 pub fn close_on_exec_from(first: u32) -> Result<(), Errno> {
     // SAFETY: takes integers only; no descriptor is closed before exec.
-    check_long(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) })
+    match check_long(unsafe {
+        libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC)
+    }) {
+        Err(Errno::INVAL | Errno::NOSYS) => close_each_on_exec_from(first),
+        other => other,
+    }
+}
+
+fn close_each_on_exec_from(first: u32) -> Result<(), Errno> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(1 << 20);
+    for fd in RawFd::try_from(first).unwrap_or(RawFd::MAX)..RawFd::try_from(limit).unwrap_or(RawFd::MAX) {
+        // SAFETY: changes a flag of a descriptor that stays open; a number that is none is refused.
+        unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+    Ok(())
 }
 
 /// Makes `source` the descriptor `target` (0, 1 or 2), which survives exec. `dup3(2)`.
@@ -355,6 +370,24 @@ mod tests {
         let child = clone_process(Birth::default(), || std::panic::resume_unwind(Box::new(1))).unwrap();
         let status = waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED).unwrap().unwrap();
         assert_eq!(status.exit_status(), Some(255));
+    }
+
+    #[test]
+    fn descriptors_are_marked_in_either_way() {
+        let child = clone_process(Birth::default(), || {
+            let open = || rustix::io::dup(rustix::stdio::stdin());
+            let is_marked = |fd: &OwnedFd| {
+                rustix::io::fcntl_getfd(fd).is_ok_and(|flags| flags.contains(rustix::io::FdFlags::CLOEXEC))
+            };
+            let (Ok(one), Ok(two)) = (open(), open()) else { return 1 };
+            let is_first_plain = !is_marked(&one) && close_on_exec_from(3).is_ok() && is_marked(&one);
+            let Ok(three) = open() else { return 2 };
+            let is_second = !is_marked(&three) && close_each_on_exec_from(3).is_ok() && is_marked(&three);
+            i32::from(!(is_first_plain && is_second && is_marked(&two)))
+        })
+        .unwrap();
+        let status = waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED).unwrap().unwrap();
+        assert_eq!(status.exit_status(), Some(0));
     }
 
     #[test]

@@ -380,3 +380,99 @@ fn a_folder_serves_as_root_file_system_too() {
     assert_eq!(crate::stage::gather(&created.pidfd, readers).output(), "");
     assert_eq!(fs::metadata(stage.image()).unwrap().uid(), 0);
 }
+
+#[test]
+fn a_privileged_container_may_do_what_the_host_may() {
+    let script = "mount -t tmpfs x /tmp && touch /tmp/y && mknod /kmsg c 1 11 && dd if=/kmsg bs=1 count=0 2>/dev/null && \
+        mkdir /sys/fs/cgroup/pids/inner && hostname renamed && hostname && cat /proc/self/attr/current | wc -c";
+    let mut stage = Stage::script(script);
+    stage.uses_filter = false;
+    let all: Vec<String> = runtime::capability::names().collect();
+    let sets = stage.process().capabilities.as_mut().unwrap();
+    (sets.bounding, sets.effective, sets.permitted) = (all.clone(), all.clone(), all);
+    for mount in &mut stage.spec.mounts {
+        mount.options.retain(|option| option != "ro");
+    }
+    let linux = stage.linux();
+    (linux.masked_paths, linux.readonly_paths) = (Vec::new(), Vec::new());
+    linux.resources =
+        Some(serde_json::from_str(r#"{"devices": [{"allow": true, "access": "rwm"}]}"#).unwrap());
+    let outcome = stage.run();
+    assert!(outcome.stdout.starts_with("renamed\n"), "{outcome:?}");
+}
+
+#[test]
+fn on_v2_the_container_is_born_in_its_group_and_sees_it_as_the_root() {
+    let host = cgroup::Layout::detect().unwrap();
+    let Some(mountpoint) =
+        host.unified.or_else(|| (host.version == cgroup::Version::V2).then(|| "/sys/fs/cgroup".into()))
+    else {
+        eprintln!("SKIPPED: needs a cgroup2 mount");
+        return;
+    };
+    let mut stage = Stage::script(
+        "grep '^0::' /proc/self/cgroup; cat /sys/fs/cgroup/cgroup.procs | head -1; mkdir /sys/fs/cgroup/x 2>&1; \
+         dd if=/kmsg bs=1 count=1 2>&1 | grep -c 'not permitted'",
+    );
+    stage.layout = cgroup::Layout {
+        version: cgroup::Version::V2,
+        hierarchies: vec![cgroup::Hierarchy { controllers: Vec::new(), mountpoint }],
+        unified: None,
+    };
+    stage.linux().namespaces.push(serde_json::from_str(r#"{"type": "cgroup"}"#).unwrap());
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        stage.image().join("kmsg"),
+        rustix::fs::FileType::CharacterDevice,
+        0o666.into(),
+        rustix::fs::makedev(1, 11),
+    )
+    .unwrap();
+    let output = stage.run().stdout;
+    assert_eq!(
+        output,
+        "0::/\n1\nmkdir: can't create directory '/sys/fs/cgroup/x': Read-only file system\n1\n"
+    );
+}
+
+#[test]
+fn mounts_of_the_host_reach_a_slave_bind_and_no_other() {
+    std::thread::spawn(|| {
+        use mount::tree::{attach, mount_simple};
+        use sys::mount::{AttributeChange, Propagation, Reach, change_attributes, change_attributes_at};
+        sys::process::unshare(sys::process::Namespaces::MOUNT).unwrap();
+        let change =
+            |propagation| AttributeChange { propagation: Some(propagation), ..AttributeChange::default() };
+        change_attributes_at(rustix::fs::CWD, c"/", Reach::Tree, change(Propagation::Private)).unwrap();
+        let mut stage = Stage::script("sleep 100");
+        let base = stage.outside().join("base");
+        fs::create_dir(&base).unwrap();
+        let put = |place: &std::path::Path| {
+            let tmpfs = mount_simple(c"tmpfs", (c"mode", c"755"), 0).unwrap();
+            attach(
+                std::os::fd::AsFd::as_fd(&tmpfs),
+                std::os::fd::AsFd::as_fd(&fs::File::open(place).unwrap()),
+            )
+            .unwrap();
+            tmpfs
+        };
+        let tmpfs = put(&base);
+        change_attributes(std::os::fd::AsFd::as_fd(&tmpfs), Reach::One, change(Propagation::Shared)).unwrap();
+        fs::create_dir(base.join("late")).unwrap();
+        for (place, propagation) in [("/slave", "rslave"), ("/private", "rprivate")] {
+            stage.mount(&format!(
+                r#"{{"destination": "{place}", "source": "{}", "options": ["rbind", "{propagation}"]}}"#,
+                base.display()
+            ));
+        }
+        let container = stage.start();
+        put(&base.join("late"));
+        fs::write(base.join("late/new"), "").unwrap();
+        assert_eq!(
+            container.exec(&["ls", "/slave/late", "/private/late"]).output(),
+            "/private/late:\n\n/slave/late:\nnew\n"
+        );
+    })
+    .join()
+    .unwrap();
+}

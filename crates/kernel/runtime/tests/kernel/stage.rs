@@ -49,6 +49,8 @@ pub(crate) struct Stage {
     pub(crate) user: Option<(String, Vec<String>)>,
     pub(crate) cgroup_path: PathBuf,
     pub(crate) uses_filter: bool,
+    /// The hierarchies to use.
+    pub(crate) layout: Layout,
 }
 
 /// What a finished process said.
@@ -93,6 +95,7 @@ impl Stage {
             user: None,
             cgroup_path: format!("/gantry-runtime-{}-{number}", std::process::id()).into(),
             uses_filter: true,
+            layout: Layout::detect().unwrap(),
         }
     }
 
@@ -130,7 +133,7 @@ impl Stage {
     pub(crate) fn create(&self, stdio: Stdio) -> Result<Created, CreateError> {
         let empty = Resources::default();
         let resources = self.spec.linux.as_ref().and_then(|linux| linux.resources.as_ref()).unwrap_or(&empty);
-        let plan = Plan::new(&Layout::detect().unwrap(), &self.cgroup_path, resources).unwrap();
+        let plan = Plan::new(&self.layout, &self.cgroup_path, resources).unwrap();
         let request = CreateRequest {
             id: "0123456789ab",
             spec: &self.spec,
@@ -160,7 +163,7 @@ impl Stage {
     pub(crate) fn refusal(&self) -> CreateError {
         match self.create(Stdio::Null) {
             Err(error) => {
-                let group = cgroup::Group::at(&Layout::detect().unwrap(), &self.cgroup_path).unwrap();
+                let group = cgroup::Group::at(&self.layout, &self.cgroup_path).unwrap();
                 assert!(group.views().iter().all(|view| !view.folder.exists()), "cgroup left behind");
                 error
             }
