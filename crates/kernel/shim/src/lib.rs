@@ -21,6 +21,7 @@ mod control;
 mod keys;
 mod launch;
 mod log;
+mod oom;
 mod role;
 mod streams;
 mod supervisor;

@@ -24,6 +24,7 @@ use crate::client::SOCKET;
 use crate::control::Control;
 use crate::launch::{Container, ExecProcess};
 use crate::log;
+use crate::oom::OomWatch;
 use crate::protocol::{
     Answer, AttachOptions, Event, ExecState, Refusal, RefusalKind, Started, State, Status,
 };
@@ -40,6 +41,9 @@ const MOST_CONTROLS: usize = 64;
 /// How many ended execs are remembered for a daemon that was away.
 const MOST_ENDED: usize = 64;
 
+/// How long after the kernel's word that memory has run out its kills are counted, the first time at once.
+const OOM_DELAY: Duration = Duration::from_millis(100);
+
 /// How long a daemon may take to fetch the last events.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -52,6 +56,9 @@ pub(crate) struct Supervisor {
     is_paused: bool,
     life: Life,
     oom_kills: u64,
+    oom_watch: Option<OomWatch>,
+    /// When to count the kills again: version 1 tells of them before they happen.
+    oom_due: Option<Instant>,
     execs: Vec<Exec>,
     ended: VecDeque<ExecState>,
     controls: Vec<Control>,
@@ -89,6 +96,7 @@ enum Token {
     ExecProcess(usize),
     ExecStream(usize, Part),
     Listener,
+    Memory,
     Control(usize),
 }
 
@@ -110,6 +118,8 @@ impl Supervisor {
             is_paused: false,
             life: Life::Running,
             oom_kills: 0,
+            oom_watch: None,
+            oom_due: None,
             execs: Vec::new(),
             ended: VecDeque::new(),
             controls: Vec::new(),
@@ -127,6 +137,7 @@ impl Supervisor {
         if let Ok(bytes) = serde_json::to_vec(&file) {
             let _ = replace(&self.exec_dir.join("state.json"), &bytes);
         }
+        self.oom_watch = self.container.group.as_ref().and_then(OomWatch::on);
     }
 
     /// Connects a client to the container.
@@ -184,6 +195,9 @@ impl Supervisor {
     fn interests<'a>(&'a self, add: &mut dyn FnMut(BorrowedFd<'a>, PollFlags, Token)) {
         if matches!(self.life, Life::Running) {
             add(self.container.pidfd.as_fd(), PollFlags::IN, Token::Process);
+            if let Some(watch) = &self.oom_watch {
+                add(watch.as_fd(), PollFlags::IN, Token::Memory);
+            }
         }
         if !matches!(self.life, Life::Over { .. }) {
             add(self.container.listener.as_fd(), PollFlags::IN, Token::Listener);
@@ -213,7 +227,7 @@ impl Supervisor {
             _ => None,
         };
         let ends = streams.filter_map(|streams| streams.deadline());
-        let end = ends.chain(self.busy.map(|last| last + IDLE)).chain(over).min()?;
+        let end = ends.chain(self.busy.map(|last| last + IDLE)).chain(over).chain(self.oom_due).min()?;
         Some(end.saturating_duration_since(Instant::now()))
     }
 
@@ -250,6 +264,13 @@ impl Supervisor {
                 }
             }
             Token::Listener => self.accept(),
+            Token::Memory => {
+                self.notice_oom();
+                self.oom_due = Some(now + OOM_DELAY);
+                if let Some(watch) = &self.oom_watch {
+                    watch.clear();
+                }
+            }
             Token::Control(index) => self.serve_control(index, flags),
         }
     }
@@ -291,6 +312,10 @@ impl Supervisor {
 
     /// What time and the last events have brought about.
     fn after_serving(&mut self, now: Instant) {
+        if self.oom_due.is_some_and(|due| due <= now) {
+            self.oom_due = None;
+            self.notice_oom();
+        }
         for client in self.container.streams.take_detached() {
             self.tell(&Event::Detached { client, exec: None });
         }
@@ -357,6 +382,8 @@ impl Supervisor {
         let Life::Ending(record) = std::mem::replace(&mut self.life, Life::Running) else { return };
         self.container.log.finish();
         self.notice_oom();
+        self.oom_watch = None;
+        self.oom_due = None;
         let record = ExitRecord { oom_killed: self.oom_kills > 0, ..record };
         // Without a record the daemon learns of the end by the event or by the silence; nothing better is left to do.
         let _ = record.store(&self.exec_dir);

@@ -4,10 +4,12 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use shim::{ExitRecord, Framing, RefusalKind, ShimClient, ShimError, UserWish};
+use oci_spec::runtime::{Memory, Resources};
+use shim::{Event, ExitRecord, Framing, RefusalKind, ShimClient, ShimError, UserWish};
 
 use crate::harness::{
-    Place, Running, demultiplex, eventually, everything, launch, launch_attached, try_launch,
+    Place, Running, demultiplex, eventually, everything, launch, launch_attached, read_until, start_idle,
+    try_launch,
 };
 
 fn exit_of(script: &str) -> ExitRecord {
@@ -136,6 +138,24 @@ fn deep_exec_roots_work() {
 }
 
 #[test]
+fn a_process_killed_for_lack_of_memory_is_told_of_while_the_container_goes_on() {
+    let place = Place::new();
+    let mut plan = place.script("tail -c 200m /dev/zero >/dev/null; echo $?; sleep 100");
+    if let Some(linux) = &mut plan.spec.linux {
+        let memory = Memory { limit: Some(20 << 20), swap: Some(20 << 20), ..Memory::default() };
+        linux.resources = Some(Resources { memory: Some(memory), ..Resources::default() });
+    }
+    let (mut running, mut client) = launch_attached(plan);
+    assert_eq!(running.event(), Event::OutOfMemory);
+    read_until(&mut client, "137");
+    running.signal(9);
+    let record = running.wait();
+    assert_eq!((record.exit_code, record.oom_killed), (137, true));
+    running.wait_gone();
+    assert_eq!(place.cgroups(), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
 fn requests_to_end_do_not_end_the_supervisor() {
     let place = Place::new();
     let mut running = launch(&place.script("sleep 100"));
@@ -168,8 +188,7 @@ fn the_supervisor_is_nobodys_child_and_leads_its_own_session() {
 
 #[test]
 fn a_supervisor_without_a_launch_ends_without_a_trace() {
-    let idle = shim::IdleShim::start(std::path::Path::new(env!("CARGO_BIN_EXE_gantry-shim"))).unwrap();
-    drop(idle);
+    drop(start_idle().unwrap());
 }
 
 /// The supervisor's own process.

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::RwLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -22,10 +23,14 @@ use tempfile::TempDir;
 /// Longer than anything takes that works.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
-const APPLETS: [&str; 24] = [
-    "sh", "cat", "echo", "sleep", "stty", "tty", "head", "kill", "id", "yes", "seq", "true", "false", "dd",
-    "ls", "ps", "wc", "grep", "trap", "od", "tr", "date", "hostname", "sync",
+const APPLETS: [&str; 25] = [
+    "tail", "sh", "cat", "echo", "sleep", "stty", "tty", "head", "kill", "id", "yes", "seq", "true", "false",
+    "dd", "ls", "ps", "wc", "grep", "trap", "od", "tr", "date", "hostname", "sync",
 ];
+
+/// Held for writing while a program is copied: a process that is spawned at that moment would for an instant hold the
+/// copy open too, and nobody could execute it.
+static COPYING: RwLock<()> = RwLock::new(());
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
@@ -50,7 +55,10 @@ impl Place {
         for folder in ["bin", "proc", "dev", "sys", "tmp", "etc"] {
             std::fs::create_dir_all(rootfs.join(folder)).unwrap();
         }
-        std::fs::copy("/bin/busybox", rootfs.join("bin/busybox")).unwrap();
+        {
+            let _alone = COPYING.write().unwrap();
+            std::fs::copy("/bin/busybox", rootfs.join("bin/busybox")).unwrap();
+        }
         for applet in APPLETS {
             symlink("busybox", rootfs.join("bin").join(applet)).unwrap();
         }
@@ -118,10 +126,10 @@ impl Place {
         }
     }
 
-    /// The texts in the log, in order.
+    /// The texts of the whole records in the log, in order.
     pub(crate) fn logged(&self) -> String {
         let text = std::fs::read(&self.log).unwrap_or_default();
-        let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let lines = text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
         lines.map(|line| log_format::parse_record(line).unwrap().log).collect()
     }
 
@@ -179,9 +187,15 @@ pub(crate) struct Running {
 }
 
 pub(crate) fn try_launch(launch: &Launch, sockets: &[BorrowedFd<'_>]) -> Result<Running, ShimError> {
-    let shim = IdleShim::start(Path::new(env!("CARGO_BIN_EXE_gantry-shim")))?;
+    let shim = start_idle()?;
     let (client, started) = shim.launch(launch, sockets, LIMIT)?;
     Ok(Running { client, started })
+}
+
+/// A supervisor that waits for its launch.
+pub(crate) fn start_idle() -> Result<IdleShim, ShimError> {
+    let _not_while_copying = COPYING.read().unwrap();
+    IdleShim::start(Path::new(env!("CARGO_BIN_EXE_gantry-shim")))
 }
 
 pub(crate) fn launch(plan: &Launch) -> Running {
