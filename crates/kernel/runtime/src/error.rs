@@ -141,6 +141,10 @@ impl CreateError {
             Step::BoundingSet | Step::KeepCapabilities | Step::Capabilities | Step::AmbientSet => {
                 "unable to apply caps".to_owned()
             }
+            Step::Limit => {
+                let number = process.limits.get(index).map_or(0, |(number, ..)| *number);
+                format!("error setting rlimits for ready process: error setting rlimit type {number}")
+            }
             Step::User => "unable to setup user".to_owned(),
             Step::NoNewPrivileges => "prctl(SET_NO_NEW_PRIVS)".to_owned(),
             Step::CloseOnExec => "unable to close descriptors at exec".to_owned(),

@@ -77,17 +77,9 @@ impl Ward {
         if length == LENGTH { Message::from_bytes(bytes) } else { None }
     }
 
-    /// Applies what the parent has to apply to a child that is ready: limits would hinder its own set-up.
+    /// Applies what only the parent can: the host's `/proc` is out of the child's sight.
     pub(crate) fn apply(&self, process: &ProcessPlan) -> Result<(), CreateError> {
         let pid = self.pid();
-        for (number, soft, hard) in &process.limits {
-            sys::process::set_limit(pid, *number, *soft, *hard).map_err(|errno| {
-                CreateError::step(
-                    format!("error setting rlimits for ready process: error setting rlimit type {number}"),
-                    errno,
-                )
-            })?;
-        }
         if let Some(adjustment) = process.oom_score_adj {
             let path = format!("/proc/{pid}/oom_score_adj");
             fs::write(&path, adjustment.to_string()).map_err(|cause| {

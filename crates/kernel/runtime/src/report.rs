@@ -40,6 +40,7 @@ pub(crate) enum Step {
     Label,
     BoundingSet,
     KeepCapabilities,
+    Limit,
     User,
     FindProgram,
     NoNewPrivileges,
@@ -53,7 +54,7 @@ pub(crate) enum Step {
 }
 
 /// All steps, by number minus one.
-const STEPS: [Step; 40] = [
+const STEPS: [Step; 41] = [
     Step::Session,
     Step::JoinNamespace,
     Step::Hostname,
@@ -85,6 +86,7 @@ const STEPS: [Step; 40] = [
     Step::Label,
     Step::BoundingSet,
     Step::KeepCapabilities,
+    Step::Limit,
     Step::User,
     Step::FindProgram,
     Step::NoNewPrivileges,

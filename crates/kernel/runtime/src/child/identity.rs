@@ -14,7 +14,9 @@ use sys::credentials::{
     Capabilities, become_user, capabilities, keep_capabilities, limit_bounding_set, set_ambient,
     set_capabilities, set_no_new_privileges,
 };
-use sys::process::{close_on_exec_from, join_session_keyring, replace_standard_stream, set_personality};
+use sys::process::{
+    close_on_exec_from, join_session_keyring, replace_standard_stream, set_limit, set_personality,
+};
 
 use super::{Common, Streams};
 use crate::capability;
@@ -61,6 +63,10 @@ pub(super) fn prepare<'a>(
     keep_capabilities(true).map_err(Step::KeepCapabilities.failed())?;
     // Root first: a folder that only root may enter is entered all the same, as Docker has it.
     let is_entered = change_folder(&process.folder);
+    // While it is root still: its parent may lack CAP_SYS_RESOURCE, without which nobody sets another user's limits.
+    for (index, (number, soft, hard)) in process.limits.iter().enumerate() {
+        set_limit(0, *number, *soft, *hard).map_err(Step::Limit.failed_at(index))?;
+    }
     become_user(process.uid, process.gid, &process.groups).map_err(Step::User.failed())?;
     if is_entered.is_err() {
         change_folder(&process.folder).map_err(Step::ChangeFolder.failed())?;
