@@ -86,7 +86,10 @@ impl Holdings {
     fn rules(&mut self) {
         let listed = program::shell("nft list ruleset 2>/dev/null");
         for line in listed.lines() {
-            self.add(format!("rule {}", line.trim()));
+            // Packet counters move by themselves.
+            let words = line.split_whitespace();
+            let words: Vec<&str> = words.filter(|word| word.parse::<u64>().is_err()).collect();
+            self.add(format!("rule {}", words.join(" ")));
         }
     }
 

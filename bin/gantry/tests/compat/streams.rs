@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use testing::acceptance::Face;
+use testing::client::Client;
 use testing::daemon::{Daemon, Start};
 use testing::http::{self, Flowing, Request};
 use testing::images;
@@ -205,5 +207,25 @@ fn logs_and_attach_with_logs_replay_what_was_printed() {
         let path = "/containers/done/attach?logs=1&stdout=1";
         let stream = hijack(&daemon, path, &Value::Null, Upgrade::Asked, b"");
         assert_eq!(frames(stream), [(1, "one\ntwo\n".to_owned())]);
+    });
+}
+
+#[test]
+fn short_runs_never_lose_their_line_or_their_end() {
+    testing::on_host(&[], |host| {
+        let daemon = daemon(host);
+        std::thread::scope(|scope| {
+            for face in [Face::Docker, Face::Gantry] {
+                scope.spawn(move || {
+                    let client = Client::new(&face.program(), None);
+                    for round in 0..60 {
+                        let rm = if round % 2 == 0 { "--rm" } else { "" };
+                        let line = format!("docker run {rm} busybox sh -c 'echo {round}; exit 3'");
+                        client.sh(&line).code(3).prints(&format!("{round}\n"));
+                    }
+                });
+            }
+        });
+        drop(daemon);
     });
 }
