@@ -68,7 +68,7 @@ impl Place {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         Self {
             log: dir.path().join("x-json.log"),
-            cgroup: format!("/gantry-shim-tests/{}-{number}", std::process::id()),
+            cgroup: format!("/gantry-shim-test-{}-{number}", std::process::id()),
             rootfs,
             exec_dir,
             _dir: dir,
