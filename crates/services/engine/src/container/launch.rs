@@ -86,8 +86,9 @@ impl Job {
     }
 
     fn launch(&mut self, exec_folder: &Path) -> Result<Launched, LaunchFailure> {
-        // First, because the new process needs its own time to come up.
-        let idle = IdleShim::start(&self.shared.config.shim_program).map_err(supervisor_failed)?;
+        // First, and beside all else, because the new process needs its own time to come up.
+        let program = self.shared.config.shim_program.clone();
+        let spawning = std::thread::spawn(move || IdleShim::start(&program));
         let peers = self.find_peers()?;
         let (network, leases) = self.reserve()?;
         self.commit(leases, &network)?;
@@ -100,6 +101,8 @@ impl Job {
         let launch = self.describe(exec_folder, peers, &network)?;
         self.check_abort()?;
         let sockets: Vec<_> = self.clients.iter().map(|(_, socket)| socket.as_fd()).collect();
+        let idle = spawning.join().map_err(|_| Error::system("the supervisor's start did not end"))?;
+        let idle = idle.map_err(supervisor_failed)?;
         let (client, started) =
             idle.launch(&launch, &sockets, LAUNCH_DEADLINE).map_err(|error| explain_refusal(&error))?;
         drop(sockets);
