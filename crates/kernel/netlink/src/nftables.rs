@@ -19,8 +19,10 @@ const NEWTABLE: u16 = 0;
 const GETTABLE: u16 = 1;
 const DELTABLE: u16 = 2;
 const NEWCHAIN: u16 = 3;
+const GETCHAIN: u16 = 4;
 const NEWRULE: u16 = 6;
 const GETRULE: u16 = 7;
+const DELRULE: u16 = 8;
 const NEWSET: u16 = 9;
 const NEWSETELEM: u16 = 12;
 const GETSETELEM: u16 = 13;
@@ -277,10 +279,12 @@ const CHAIN_POLICY: u16 = 5;
 const CHAIN_TYPE: u16 = 7;
 const HOOK_NUMBER: u16 = 1;
 const HOOK_PRIORITY: u16 = 2;
+const POLICY_DROP: u32 = 0;
 const POLICY_ACCEPT: u32 = 1;
 
 const RULE_TABLE: u16 = 1;
 const RULE_CHAIN: u16 = 2;
+const RULE_HANDLE: u16 = 3;
 const RULE_EXPRESSIONS: u16 = 4;
 const RULE_USERDATA: u16 = 7;
 
@@ -368,7 +372,16 @@ impl Transaction {
 
     /// Puts a rule at the end of a chain; `comment` is shown by `nft list`.
     pub fn add_rule(&mut self, table: &str, chain: &str, comment: &str, expressions: &[Expression<'_>]) {
-        self.add(NEWRULE, CREATE | APPEND, |m| {
+        self.rule(APPEND, table, chain, comment, expressions);
+    }
+
+    /// Puts a rule at the beginning of a chain.
+    pub fn insert_rule(&mut self, table: &str, chain: &str, comment: &str, expressions: &[Expression<'_>]) {
+        self.rule(0, table, chain, comment, expressions);
+    }
+
+    fn rule(&mut self, place: u16, table: &str, chain: &str, comment: &str, expressions: &[Expression<'_>]) {
+        self.add(NEWRULE, CREATE | place, |m| {
             m.text(RULE_TABLE, table);
             m.text(RULE_CHAIN, chain);
             m.nest(RULE_EXPRESSIONS, |list| {
@@ -383,6 +396,15 @@ impl Transaction {
                 data.push(0);
                 m.bytes(RULE_USERDATA, &data);
             }
+        });
+    }
+
+    /// Removes one rule.
+    pub fn delete_rule(&mut self, table: &str, chain: &str, handle: u64) {
+        self.add(DELRULE, 0, |m| {
+            m.text(RULE_TABLE, table);
+            m.text(RULE_CHAIN, chain);
+            m.bytes(RULE_HANDLE, &handle.to_be_bytes());
         });
     }
 
@@ -493,6 +515,76 @@ pub fn list_tables(socket: &mut Socket) -> Result<Vec<String>, Error> {
     )
 }
 
+/// A base chain of any table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseChain {
+    /// The family of its table: `true` for `ip`, false for another, such as `inet`.
+    pub is_ipv4: bool,
+    /// Its table.
+    pub table: String,
+    /// Its name.
+    pub name: String,
+    /// Whether it drops what its rules do not decide.
+    pub drops: bool,
+}
+
+/// The chains of all tables that are called from this hook, of the families that see IPv4 packets.
+pub fn list_base_chains(socket: &mut Socket, hook: Hook) -> Result<Vec<BaseChain>, Error> {
+    const FAMILY_INET: u8 = 1;
+    let mut all = Vec::new();
+    for family in [FAMILY_IPV4, FAMILY_INET] {
+        all.extend(list_of(
+            socket,
+            family,
+            GETCHAIN,
+            NEWCHAIN,
+            |_| {},
+            |body| {
+                let attributes = Attributes::of(body, 4);
+                let found = attributes.nested(CHAIN_HOOK).be32(HOOK_NUMBER)?;
+                (found == hook as u32).then_some(())?;
+                Some(BaseChain {
+                    is_ipv4: family == FAMILY_IPV4,
+                    table: attributes.text(CHAIN_TABLE)?.to_owned(),
+                    name: attributes.text(CHAIN_NAME)?.to_owned(),
+                    drops: attributes.be32(CHAIN_POLICY) == Some(POLICY_DROP),
+                })
+            },
+        )?);
+    }
+    Ok(all)
+}
+
+/// The rules of a chain of an `ip` table: handle and comment.
+pub fn list_comments(socket: &mut Socket, table: &str, chain: &str) -> Result<Vec<(u64, String)>, Error> {
+    let ask = |m: &mut Body<'_>| {
+        m.text(RULE_TABLE, table);
+        m.text(RULE_CHAIN, chain);
+    };
+    list(socket, GETRULE, NEWRULE, ask, |body| {
+        let attributes = Attributes::of(body, 4);
+        let is_asked =
+            (attributes.text(RULE_TABLE), attributes.text(RULE_CHAIN)) == (Some(table), Some(chain));
+        is_asked.then_some(())?;
+        let handle = u64::from_be_bytes(attributes.get(RULE_HANDLE)?.try_into().ok()?);
+        Some((handle, read_comment(attributes.get(RULE_USERDATA).unwrap_or_default())))
+    })
+}
+
+/// The comment among a rule's notes, each of which is type, length, value.
+fn read_comment(mut notes: &[u8]) -> String {
+    const COMMENT: u8 = 0;
+    while let [kind, length, rest @ ..] = notes {
+        let Some(value) = rest.get(..usize::from(*length)) else { break };
+        if *kind == COMMENT {
+            let text = value.split(|byte| *byte == 0).next().unwrap_or_default();
+            return String::from_utf8_lossy(text).into_owned();
+        }
+        notes = rest.get(usize::from(*length)..).unwrap_or_default();
+    }
+    String::new()
+}
+
 /// How many rules the table has in each chain, by name, in the order of the kernel's list.
 pub fn list_rules(socket: &mut Socket, table: &str) -> Result<Vec<(String, usize)>, Error> {
     let chains = list(
@@ -552,10 +644,21 @@ fn list<T>(
     ask: impl Fn(&mut Body<'_>),
     read: impl Fn(&[u8]) -> Option<T>,
 ) -> Result<Vec<T>, Error> {
+    list_of(socket, FAMILY_IPV4, question, answer, ask, read)
+}
+
+fn list_of<T>(
+    socket: &mut Socket,
+    family: u8,
+    question: u16,
+    answer: u16,
+    ask: impl Fn(&mut Body<'_>),
+    read: impl Fn(&[u8]) -> Option<T>,
+) -> Result<Vec<T>, Error> {
     for _ in 0..8 {
         let mut out = Messages::new();
         out.add(kind(question), DUMP, |m| {
-            generic_header(m, FAMILY_IPV4, 0);
+            generic_header(m, family, 0);
             ask(m);
         });
         let mut found = Vec::new();
@@ -607,6 +710,14 @@ mod tests {
         transaction.add_elements("t", "s", &elements);
         assert_eq!(transaction.messages.count(), 1 + 4);
         assert!(!transaction.messages.is_too_long());
+    }
+
+    #[test]
+    fn comments_are_found_among_other_notes() {
+        assert_eq!(read_comment(b"\x05\x02xx\x00\x03ab\0"), "ab");
+        for wrong in [&b""[..], b"\x00", b"\x00\x09a", b"\x01\x01a"] {
+            assert_eq!(read_comment(wrong), "");
+        }
     }
 
     proptest! {

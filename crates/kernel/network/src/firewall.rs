@@ -20,6 +20,8 @@
 //! - Networks do not reach each other, except through published ports.
 //! - The host reaches published ports on its own addresses, `127.0.0.1` included, and so do containers,
 //!   their own ports included; the container then sees its gateway as the peer.
+//! - What other tables drop stays dropped; `others` lets our bridges through where that is the default policy
+//!   of an iptables chain.
 //! - `127.0.0.0/8` stays the host's own: nothing that comes in by an interface is sent on to a port
 //!   published there, and what a container sends there is dropped.
 
@@ -36,7 +38,10 @@ use crate::ports::number;
 use crate::{Ipv4Net, NetworkError, Protocol, PublishedPort};
 
 mod elements;
+mod others;
 mod skeleton;
+
+pub use others::Blocking;
 
 /// What the rules must know about one bridge network.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

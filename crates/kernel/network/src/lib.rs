@@ -19,7 +19,7 @@ pub mod ports;
 pub use addresses::{Ipv4Net, MacAddress};
 pub use bridge::{BridgePlan, ensure_bridge, remove_bridge};
 pub use endpoint::{EndpointPlan, attach, loopback_up, retire};
-pub use firewall::{Firewall, NetworkRules, Rules};
+pub use firewall::{Blocking, Firewall, NetworkRules, Rules};
 pub use ports::{HeldPort, PortError, PortTable, PortWish, Protocol, PublishedPort};
 
 /// Why the kernel's network could not be brought to the wanted shape.

@@ -1,8 +1,8 @@
 use std::net::Ipv4Addr;
 
-use network::{EndpointPlan, Protocol};
+use network::{Blocking, EndpointPlan, Protocol};
 
-use crate::hosts::{HOST, OUTSIDE, World, container, endpoint, on_host, published};
+use crate::hosts::{HOST, OUTSIDE, World, container, endpoint, on_host, published, run};
 
 #[test]
 fn unpublished_ports_are_closed_from_outside() {
@@ -94,7 +94,7 @@ fn a_host_that_did_not_forward_forwards_for_bridges_only() {
             },
         );
         netlink::Socket::open(netlink::Subsystem::Route).unwrap().execute(out).unwrap();
-        crate::hosts::run("ip address add 10.0.1.1/24 dev lan");
+        run("ip address add 10.0.1.1/24 dev lan");
         far.run("ip address add 10.0.1.2/24 dev lan");
         far.run("ip link set lan up");
         far.run("ip route add default via 10.0.1.1");
@@ -107,5 +107,46 @@ fn a_host_that_did_not_forward_forwards_for_bridges_only() {
             .sync(&network::Rules { guard_forwarding: false, ..world.firewall.read().unwrap().unwrap() })
             .unwrap();
         assert_eq!(far.ask_tcp(OUTSIDE, 443).as_deref(), Some("outside 10.0.1.2"));
+    });
+}
+
+#[test]
+fn containers_pass_where_iptables_drops_by_default() {
+    on_host(|| {
+        let world = World::new();
+        world.outside.serve_tcp(443, "outside");
+        let web = container(&endpoint(&world.first, 2));
+        web.place.serve_tcp(80, "web");
+        world.firewall.publish(&[published(Ipv4Addr::UNSPECIFIED, 8080, Protocol::Tcp, &web, 80)]).unwrap();
+        run("iptables -P FORWARD DROP");
+        run("iptables -A FORWARD -i lo -j ACCEPT");
+        assert_eq!(web.place.ask_tcp(OUTSIDE, 443), None);
+        assert_eq!(world.outside.ask_tcp(HOST, 8080), None);
+
+        let bridges = ["docker0".to_owned(), "br-2".to_owned()];
+        assert_eq!(world.firewall.admit(&bridges).unwrap(), []);
+        assert_eq!(world.firewall.admit(&bridges).unwrap(), []);
+        assert_eq!(web.place.ask_tcp(OUTSIDE, 443).as_deref(), Some("outside 10.0.0.1"));
+        assert_eq!(world.outside.ask_tcp(HOST, 8080).as_deref(), Some("web 10.0.0.2"));
+        let rules = run("iptables -S FORWARD");
+        let accepted: Vec<_> = rules.lines().filter(|rule| rule.contains("gantry")).collect();
+        assert_eq!(accepted.len(), 4, "{rules}");
+        assert!(rules.contains("-o docker0") && rules.contains("-i br-2"), "{rules}");
+
+        world.firewall.admit(&bridges[..1]).unwrap();
+        assert!(!run("iptables -S FORWARD").contains("br-2"));
+        world.firewall.admit(&[]).unwrap();
+        assert_eq!(run("iptables -S FORWARD"), "-P FORWARD DROP\n-A FORWARD -i lo -j ACCEPT\n");
+    });
+}
+
+#[test]
+fn a_firewall_written_by_hand_is_reported_and_left_alone() {
+    on_host(|| {
+        let world = World::new();
+        run("nft add table inet mine");
+        run("nft add chain inet mine forward { type filter hook forward priority 0 ; policy drop ; }");
+        let blocking = world.firewall.admit(&["docker0".to_owned()]).unwrap();
+        assert_eq!(blocking, [Blocking { table: "inet mine".to_owned(), chain: "forward".to_owned() }]);
     });
 }

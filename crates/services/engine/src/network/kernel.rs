@@ -109,8 +109,35 @@ impl Networks {
         let (Some(firewall), Some(rules)) = (&self.inner.firewall, record.rules()) else { return Ok(()) };
         match firewall.add_network(&rules) {
             // Someone flushed the rules: everything is written again, this network included.
-            Err(error) if error.is_missing() => self.write_rules(),
-            other => other.map_err(failed("cannot write the network's packet rules")),
+            Err(error) if error.is_missing() => return self.write_rules(),
+            other => other.map_err(failed("cannot write the network's packet rules"))?,
+        }
+        self.admit(None);
+        Ok(())
+    }
+
+    /// Lets the packets of our bridges, `except` one that goes, pass other tables. A failure is told in the log:
+    /// what the others drop is theirs to decide.
+    fn admit(&self, except: Option<&str>) {
+        let Some(firewall) = &self.inner.firewall else { return };
+        let bridges: Vec<String> = {
+            let state = self.state();
+            let all = state.all().filter(|record| Some(record.id.as_str()) != except);
+            all.filter_map(|record| Some(record.bridge.as_ref()?.interface.clone())).collect()
+        };
+        match firewall.admit(&bridges) {
+            Ok(blocking) => {
+                for chain in blocking {
+                    tracing::warn!(
+                        table = chain.table,
+                        chain = chain.chain,
+                        "packet rules of this host drop what passes through it: containers may not reach the outside"
+                    );
+                }
+            }
+            Err(error) => {
+                tracing::warn!(error = crate::error::chain(&error), "containers may not reach the outside");
+            }
         }
     }
 
@@ -126,6 +153,7 @@ impl Networks {
         {
             tell(&error, "packet rules");
         }
+        self.admit(Some(&record.id));
         if wanted.is_ours
             && let Err(error) = bridge::remove_bridge(&wanted.interface)
         {
@@ -199,7 +227,9 @@ impl Networks {
                 guard_forwarding: self.inner.forwarding_mark.exists(),
             }
         };
-        firewall.sync(&wanted).map_err(failed("cannot write the packet rules"))
+        firewall.sync(&wanted).map_err(failed("cannot write the packet rules"))?;
+        self.admit(None);
+        Ok(())
     }
 
     /// Brings leases, ports, bridges and firewall in step with the containers that run; called once, at start.

@@ -486,3 +486,23 @@ fn a_daemon_without_a_default_bridge_gives_a_loopback_only() {
         assert!(reservation.plan.is_none() && reservation.networks.is_empty());
     });
 }
+
+#[test]
+fn every_bridge_passes_iptables_that_drop_by_default() {
+    on_host(|| {
+        let iptables = |arguments: &[&str]| {
+            #[expect(clippy::disallowed_methods, reason = "the test looks with the host's own tool")]
+            let output = std::process::Command::new("iptables").args(arguments).output().unwrap();
+            assert!(output.status.success());
+            String::from_utf8(output.stdout).unwrap()
+        };
+        iptables(&["-P", "FORWARD", "DROP"]);
+        let bench = Bench::new();
+        let id = bench.create(request("net1")).unwrap();
+        let bridge = format!("br-{}", &id[..12]);
+        let rules = iptables(&["-S", "FORWARD"]);
+        assert!(rules.contains("-i docker0") && rules.contains(&format!("-o {bridge}")), "{rules}");
+        bench.networks.remove("net1").unwrap();
+        assert!(!iptables(&["-S", "FORWARD"]).contains(&bridge));
+    });
+}
