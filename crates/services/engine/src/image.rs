@@ -3,14 +3,15 @@
 //! [`show`] answers questions, [`change`] tags and removes, [`transfer`] brings images in.
 
 mod change;
+mod feed;
 mod show;
 mod transfer;
 
 use engine_api::auth::AuthConfig;
 use engine_api::filters::Filters;
-use engine_api::progress::ProgressLine;
 use images::ErrorKind;
-use tokio::sync::mpsc;
+
+pub use feed::ProgressStream;
 
 use crate::error::Kind;
 
@@ -30,7 +31,7 @@ pub struct ImageListOptions {
 pub struct PullOptions {
     /// `fromImage`: a name, perhaps with tag or digest.
     pub image: String,
-    /// `tag`: a tag or a digest; all tags when both are silent and the name ends in a colon.
+    /// `tag`: a tag or a digest; all tags when name and tag are silent.
     pub tag: String,
     /// `os[/arch[/variant]]`; the host's when empty.
     pub platform: String,
@@ -71,18 +72,6 @@ pub struct ImageRemoveOptions {
     pub force: bool,
     /// Keep parents without a name.
     pub no_prune: bool,
-}
-
-/// Work that tells how it goes; dropping it stops the work. A failure after the first line is the last line.
-pub struct ProgressStream {
-    pub(crate) lines: mpsc::Receiver<ProgressLine>,
-}
-
-impl ProgressStream {
-    /// The next line; nothing at the end.
-    pub async fn next(&mut self) -> Option<ProgressLine> {
-        self.lines.recv().await
-    }
 }
 
 /// How the store's kinds of error reach a client.

@@ -42,8 +42,11 @@ pub(super) async fn history(call: Call) -> Result<Answer, ApiError> {
 
 /// `POST /images/{name}/tag` (ImageTag).
 pub(super) async fn tag(call: Call) -> Result<Answer, ApiError> {
-    call.engine.image_tag(&call.name, call.query.text("repo"), call.query.text("tag")).await?;
-    Ok(Answer::empty(StatusCode::CREATED))
+    let repo = call.query.text("repo");
+    call.engine.image_tag(&call.name, repo, call.query.text("tag")).await?;
+    // Docker's answer to no name at all.
+    let status = if repo.is_empty() { StatusCode::OK } else { StatusCode::CREATED };
+    Ok(Answer::empty(status))
 }
 
 /// `DELETE /images/{name}` (ImageDelete).

@@ -1,6 +1,7 @@
 //! `images`, `image inspect`, `history`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -9,16 +10,17 @@ use engine_api::container::DriverData;
 use engine_api::filters::Filters;
 use engine_api::image::{HistoryItem, ImageConfig, ImageInspect, ImageMetadata, ImageSummary, RootFs};
 use images::{Image, ResolveError};
+use reference::{Digest, Reference};
 use regex_lite::Regex;
 use units::time;
 
 use super::ImageListOptions;
 use crate::Engine;
-use crate::engine::Shared;
+use crate::engine::{Shared, blocking};
 use crate::error::{Error, Explain, Kind};
 
 /// The filters of `GET /images/json`.
-const FILTERS: [&str; 7] = ["dangling", "label", "label!", "before", "since", "reference", "until"];
+const FILTERS: [&str; 6] = ["dangling", "label", "before", "since", "reference", "until"];
 
 impl Explain for ResolveError {
     fn kind(&self) -> Kind {
@@ -40,8 +42,9 @@ impl Engine {
     /// # Errors
     /// `NotFound`.
     pub async fn image_inspect(&self, name: &str) -> Result<ImageInspect, Error> {
-        let image = self.shared.images.resolve(name)?;
-        Ok(inspect(&self.shared, &image))
+        let (shared, name) = (self.shared.clone(), name.to_owned());
+        // The built-in image is made when it is first asked for.
+        blocking(move || Ok(inspect(&shared, shared.images.resolve(&name)?.as_ref()))).await
     }
 
     /// `GET /images/{name}/history`: newest first.
@@ -49,27 +52,65 @@ impl Engine {
     /// # Errors
     /// `NotFound`.
     pub async fn image_history(&self, name: &str) -> Result<Vec<HistoryItem>, Error> {
-        let image = self.shared.images.resolve(name)?;
-        let steps = image.history().map_err(|error| Error::system(error.to_string()))?;
-        let item = |step: images::HistoryStep| HistoryItem {
+        let (shared, name) = (self.shared.clone(), name.to_owned());
+        blocking(move || history(&shared, &shared.images.resolve(&name)?)).await
+    }
+}
+
+/// What made an image; steps that ended in an image that is here carry its ID and names.
+fn history(shared: &Shared, image: &Arc<Image>) -> Result<Vec<HistoryItem>, Error> {
+    let steps = image.history().map_err(|error| Error::system(error.to_string()))?;
+    let mut made = Some(Arc::clone(image));
+    let item = |step: images::HistoryStep| {
+        let this = made.take();
+        made = this.as_ref().and_then(|image| shared.images.get(image.parent()?));
+        let tags = this.as_ref().map(|image| image.repo_tags()).unwrap_or_default();
+        HistoryItem {
             comment: step.comment,
             created: step.created.map_or(0, time::unix_seconds),
             created_by: step.created_by,
-            id: step.id.map_or_else(|| "<missing>".to_owned(), |id| id.to_string()),
+            id: this.map_or_else(|| "<missing>".to_owned(), |image| image.id().to_string()),
             size: signed(step.size),
-            tags: (!step.tags.is_empty()).then_some(step.tags),
-        };
-        Ok(steps.into_iter().map(item).collect())
-    }
+            tags: (!tags.is_empty()).then_some(tags),
+        }
+    };
+    Ok(steps.into_iter().map(item).collect())
 }
 
 fn list(shared: &Shared, options: &ImageListOptions) -> Result<Vec<ImageSummary>, Error> {
     let wanted = Wanted::read(shared, &options.filters)?;
-    let users = options.shared_size.then(|| uses(shared));
-    let mut images: Vec<Arc<Image>> =
-        shared.images.list().into_iter().filter(|image| wanted.takes(image, options.all, shared)).collect();
+    let all = shared.images.list();
+    let facts = Facts {
+        uses: uses(shared),
+        parents: all.iter().filter_map(|image| image.parent().cloned()).collect(),
+        shares: options.shared_size.then(|| shares(&all)),
+    };
+    let mut images: Vec<&Arc<Image>> =
+        all.iter().filter(|image| wanted.takes(image, options.all, &facts)).collect();
     images.sort_by_key(|image| std::cmp::Reverse(image.created()));
-    Ok(images.iter().map(|image| summary(image, &wanted, users.as_ref())).collect())
+    Ok(images.into_iter().map(|image| summary(image, &wanted, &facts)).collect())
+}
+
+/// What one image's line tells of all others.
+struct Facts {
+    /// Containers by image.
+    uses: HashMap<String, i64>,
+    /// Images that others were made from.
+    parents: HashSet<Digest>,
+    /// In how many images each layer lies on the same layers, by chain.
+    shares: Option<HashMap<Vec<Digest>, usize>>,
+}
+
+/// Counts each stack of layers that an image begins with.
+fn shares(images: &[Arc<Image>]) -> HashMap<Vec<Digest>, usize> {
+    let mut shares = HashMap::new();
+    for image in images {
+        let layers = image.config().diff_ids();
+        for end in 1..=layers.len() {
+            *shares.entry(layers[..end].to_vec()).or_insert(0) += 1;
+        }
+    }
+    shares
 }
 
 /// How many containers use each image.
@@ -87,7 +128,6 @@ struct Wanted<'a> {
     dangling: Option<bool>,
     before: Option<SystemTime>,
     since: Option<SystemTime>,
-    until: Option<SystemTime>,
     references: Vec<Regex>,
 }
 
@@ -95,43 +135,46 @@ impl<'a> Wanted<'a> {
     fn read(shared: &Shared, filters: &'a Filters) -> Result<Wanted<'a>, Error> {
         filters.validate(&FILTERS)?;
         let dangling = filters.contains("dangling").then(|| filters.flag("dangling", false)).transpose()?;
-        let moment = |name: &str| -> Result<Option<SystemTime>, Error> {
-            let Some(text) = filters.get(name).next() else { return Ok(None) };
-            Ok(shared.images.resolve(text)?.created())
+        let created = |name: &str| -> Result<Vec<SystemTime>, Error> {
+            let images = filters.get(name).map(|text| Ok(shared.images.resolve(text)?.created()));
+            Ok(images.collect::<Result<Vec<_>, Error>>()?.into_iter().flatten().collect())
         };
-        let until = match filters.get("until").next() {
-            Some(text) => crate::moment::parse(text)?,
-            None => None,
-        };
+        let now = SystemTime::now();
+        let until = filters.get("until").map(|text| time::parse_moment(text, now, 0).map_err(Error::system));
+        let mut before = created("before")?;
+        before.extend(until.collect::<Result<Vec<_>, _>>()?);
         let references = filters.get("reference").map(reference_pattern).collect::<Result<_, _>>()?;
         Ok(Wanted {
             filters,
             dangling,
-            before: moment("before")?,
-            since: moment("since")?,
-            until,
+            // Several values all hold: the narrowest counts.
+            before: before.into_iter().min(),
+            since: created("since")?.into_iter().max(),
             references,
         })
     }
 
-    fn takes(&self, image: &Image, all: bool, shared: &Shared) -> bool {
-        let created = image.created().unwrap_or(SystemTime::UNIX_EPOCH);
-        let is_dangling = image.names().is_empty();
-        // What only serves as another image's parent is shown on demand.
-        if is_dangling && !all && self.dangling != Some(true) && has_children(shared, image) {
-            return false;
-        }
-        let labels = labels(image);
-        self.dangling.is_none_or(|dangling| dangling == is_dangling)
-            && self.before.is_none_or(|before| created < before)
-            && self.since.is_none_or(|since| created > since)
-            && self.until.is_none_or(|until| created <= until)
-            && self.filters.labels("label", &labels)
-            && !(self.filters.contains("label!") && self.filters.labels("label!", &labels))
-            && (self.references.is_empty() || image.names().iter().any(|name| self.names(name)))
+    fn takes(&self, image: &Image, all: bool, facts: &Facts) -> bool {
+        let created = image.created();
+        let is_parent = facts.parents.contains(image.id());
+        let names: Vec<&Reference> = image.names().iter().filter(|name| self.names(name)).collect();
+        let is_tagged = names.iter().any(|name| name.digest().is_none());
+        let by_name = match (self.dangling, names.is_empty()) {
+            // What only serves as another image's parent is shown on demand.
+            (None | Some(false), true) => {
+                (all || !is_parent) && self.dangling.is_none() && self.references.is_empty()
+            }
+            (Some(true), true) => !is_parent && self.references.is_empty(),
+            (Some(true), false) => !is_parent && !is_tagged,
+            (None | Some(false), false) => true,
+        };
+        by_name
+            && self.before.is_none_or(|before| created.is_some_and(|created| created < before))
+            && self.since.is_none_or(|since| created.is_some_and(|created| created > since))
+            && self.filters.labels("label", &labels(image))
     }
 
-    fn names(&self, name: &reference::Reference) -> bool {
+    fn names(&self, name: &Reference) -> bool {
         self.references.is_empty()
             || self
                 .references
@@ -140,18 +183,19 @@ impl<'a> Wanted<'a> {
     }
 }
 
-fn has_children(shared: &Shared, image: &Image) -> bool {
-    shared.images.list().iter().any(|other| other.parent() == Some(image.id()))
-}
-
 /// Go's `path.Match`: `*` and `?` stop at a slash.
 fn reference_pattern(text: &str) -> Result<Regex, Error> {
     let mut pattern = String::from("^");
-    for character in text.chars() {
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
         match character {
             '*' => pattern.push_str("[^/]*"),
             '?' => pattern.push_str("[^/]"),
-            '[' | ']' | '-' => pattern.push(character),
+            '[' | ']' | '-' | '^' => pattern.push(character),
+            '\\' => {
+                let next = characters.next().ok_or_else(|| Error::invalid("syntax error in pattern"))?;
+                pattern.push_str(&regex_lite::escape(&next.to_string()));
+            }
             other => pattern.push_str(&regex_lite::escape(&other.to_string())),
         }
     }
@@ -159,10 +203,10 @@ fn reference_pattern(text: &str) -> Result<Regex, Error> {
     Regex::new(&pattern).map_err(|_| Error::invalid("syntax error in pattern"))
 }
 
-fn summary(image: &Image, wanted: &Wanted<'_>, uses: Option<&HashMap<String, i64>>) -> ImageSummary {
+fn summary(image: &Image, wanted: &Wanted<'_>, facts: &Facts) -> ImageSummary {
     let names = || image.names().iter().filter(|name| wanted.names(name));
     ImageSummary {
-        containers: uses.map_or(-1, |uses| uses.get(image.id().as_str()).copied().unwrap_or(0)),
+        containers: facts.uses.get(image.id().as_str()).copied().unwrap_or(0),
         created: image.created().map_or(0, time::unix_seconds),
         id: image.id().to_string(),
         labels: Some(labels(image)).filter(|labels| !labels.is_empty()),
@@ -170,9 +214,17 @@ fn summary(image: &Image, wanted: &Wanted<'_>, uses: Option<&HashMap<String, i64
         descriptor: None,
         repo_digests: names().filter(|name| name.digest().is_some()).map(|name| name.familiar()).collect(),
         repo_tags: names().filter(|name| name.digest().is_none()).map(|name| name.familiar()).collect(),
-        shared_size: -1,
+        shared_size: facts.shares.as_ref().map_or(-1, |shares| shared_size(image, shares)),
         size: signed(image.size()),
     }
+}
+
+/// The bytes of the layers that other images have in the same place.
+fn shared_size(image: &Image, shares: &HashMap<Vec<Digest>, usize>) -> i64 {
+    let layers = image.config().diff_ids();
+    let is_shared = |end: usize| shares.get(&layers[..end]).is_some_and(|count| *count > 1);
+    let sizes = image.layer_sizes().iter().enumerate();
+    signed(sizes.filter(|(at, _)| is_shared(at + 1)).map(|(_, size)| size).sum())
 }
 
 fn labels(image: &Image) -> StringMap {
@@ -188,23 +240,28 @@ fn config(image: &Image) -> ImageConfig {
 
 fn inspect(shared: &Shared, image: &Image) -> ImageInspect {
     let written = image.config();
+    let last = written.history.as_ref().and_then(|history| history.last());
+    let comment = match written.comment.as_str() {
+        "" => last.map(|step| step.comment.clone()).unwrap_or_default(),
+        comment => comment.to_owned(),
+    };
     ImageInspect {
         id: image.id().to_string(),
         repo_tags: image.repo_tags(),
         repo_digests: image.repo_digests(),
         parent: image.parent().map(ToString::to_string).unwrap_or_default(),
-        comment: written.comment.clone(),
-        created: written.created.clone().unwrap_or_default(),
+        comment,
+        created: image.created().map(time::rfc3339_nano).unwrap_or_default(),
         docker_version: written.docker_version.clone(),
         author: written.author.clone(),
         architecture: written.architecture.clone(),
         variant: written.variant.clone(),
-        os: written.os.clone(),
-        os_version: String::new(),
+        os: if written.os.is_empty() { "linux".to_owned() } else { written.os.clone() },
+        os_version: written.os_version.clone(),
         size: signed(image.size()),
         graph_driver: graph_driver(shared, image),
         root_fs: RootFs {
-            kind: "layers".to_owned(),
+            kind: written.rootfs.kind.clone(),
             layers: written.diff_ids().iter().map(ToString::to_string).collect(),
         },
         metadata: ImageMetadata {
@@ -217,19 +274,20 @@ fn inspect(shared: &Shared, image: &Image) -> ImageInspect {
 
 /// Where the topmost layer lies, and those below it.
 fn graph_driver(shared: &Shared, image: &Image) -> DriverData {
-    let folder = |id: &reference::Digest| {
-        shared.config.data_root.join("overlay2").join(id.hex()).join("diff").to_string_lossy().into_owned()
-    };
-    let mut layers = image.config().diff_ids().iter().rev().map(folder);
-    let mut data = StringMap::new();
-    if let Some(top) = layers.next() {
-        data.insert("UpperDir".to_owned(), top);
-    }
-    let lower: Vec<String> = layers.collect();
-    if !lower.is_empty() {
-        data.insert("LowerDir".to_owned(), lower.join(":"));
-    }
-    DriverData { name: "overlay2".to_owned(), data: Some(data) }
+    let folders = shared.images.layer_folders(image);
+    let place = |folder: &Path, name: &str| folder.join(name).to_string_lossy().into_owned();
+    let data = folders.split_first().map(|(top, below)| {
+        let mut data = StringMap::new();
+        for (key, name) in [("MergedDir", "merged"), ("UpperDir", "diff"), ("WorkDir", "work")] {
+            data.insert(key.to_owned(), place(top, name));
+        }
+        if !below.is_empty() {
+            let lower: Vec<String> = below.iter().map(|folder| place(folder, "diff")).collect();
+            data.insert("LowerDir".to_owned(), lower.join(":"));
+        }
+        data
+    });
+    DriverData { name: "overlay2".to_owned(), data }
 }
 
 fn signed(size: u64) -> i64 {

@@ -5,20 +5,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use engine_api::auth::AuthConfig;
-use engine_api::progress::{ProgressDetail, ProgressLine};
-use images::{Credentials, Event, LayerStep, Mirror, PullRequest, RegistryConfig, load_report};
+use engine_api::progress::ProgressLine;
+use images::{Credentials, Event, Mirror, Progress, PullRequest, RegistryConfig, load_report};
 use oci_spec::image::Platform;
-use reference::{Digest, Reference};
-use tokio::sync::mpsc;
+use reference::{Digest, ParseError, Reference};
 
-use super::change::new_name;
+use super::change::imported_name;
+use super::feed::Feed;
 use super::{ImportOptions, LoadOptions, ProgressStream, PullOptions};
 use crate::Engine;
 use crate::engine::{Shared, blocking};
 use crate::error::{Error, Kind, chain};
-
-/// Lines that may wait for a slow reader; a step that would be one too many is left out, its successor tells more.
-const WAITING: usize = 256;
 
 impl Engine {
     /// `POST /images/create?fromImage=`. Returns with the first line, so that an early failure is a plain error.
@@ -31,19 +28,17 @@ impl Engine {
             platform: platform(&options.platform)?,
             credentials: credentials(options.auth),
         };
-        let (sender, mut receiver) = mpsc::channel(WAITING);
+        let feed = Feed::default();
+        let sink = feed.clone();
         let shared = self.shared.clone();
-        let task = tokio::spawn(async move { pull(&shared, request, sender).await });
-        // The first line decides between an error answer and a stream.
-        let Some(first) = receiver.recv().await else {
-            return match task.await {
-                Ok(Err(error)) => Err(error),
-                _ => Ok(ProgressStream { lines: receiver }),
-            };
-        };
-        let (lines, rest) = mpsc::channel(WAITING);
-        tokio::spawn(relay(first, receiver, task, lines));
-        Ok(ProgressStream { lines: rest })
+        let task = tokio::spawn(async move {
+            let outcome = pull(&shared, request, &sink).await;
+            sink.finish(outcome);
+        });
+        // From here on a caller that goes away ends the pull.
+        let stream = feed.clone().into_stream(Some(task.abort_handle()));
+        feed.begun().await?;
+        Ok(stream)
     }
 
     /// `POST /images/create?fromSrc=-`: gives the id of the new image. `archive` is read on a blocking thread.
@@ -57,7 +52,7 @@ impl Engine {
     ) -> Result<String, Error> {
         let name = match options.repo.as_str() {
             "" => None,
-            repo => Some(new_name(repo, &options.tag)?),
+            repo => Some(imported_name(repo, &options.tag)?),
         };
         let message = match options.message.as_str() {
             "" => format!("Imported from {}", options.source),
@@ -73,8 +68,10 @@ impl Engine {
         let shared = self.shared.clone();
         blocking(move || {
             let image = shared.images.import(archive, wanted)?;
-            let shown = name.map_or_else(|| image.id().to_string(), |name| name.familiar());
-            shared.announce_image("import", image.id(), &shown);
+            if let Some(name) = name {
+                shared.announce_image("tag", image.id(), &name.familiar());
+            }
+            shared.announce_image("import", image.id(), image.id().as_str());
             Ok(image.id().to_string())
         })
         .await
@@ -96,28 +93,23 @@ impl Engine {
                     .map_err(|error| Error::invalid(format!("failed to parse platform: {error}")))?,
             ),
         };
-        let (sender, lines) = mpsc::channel(WAITING);
+        let feed = Feed::default();
+        let sink = feed.clone();
         let shared = self.shared.clone();
         tokio::task::spawn_blocking(move || {
-            let progress = |event: Event| {
-                if !options.quiet {
-                    let _ = line(event).map(|line| sender.try_send(line));
+            let silent = |_| {};
+            let progress: &dyn Progress = if options.quiet { &silent } else { &sink };
+            let outcome = shared.images.load(archive, platform.as_ref(), progress).map_err(Error::from);
+            sink.finish(outcome.map(|loaded| {
+                for image in &loaded {
+                    shared.announce_image("load", &image.image, image.image.as_str());
                 }
-            };
-            let last = match shared.images.load(archive, platform.as_ref(), &progress) {
-                Ok(loaded) => {
-                    for image in &loaded {
-                        shared.announce_image("load", &image.image, image.image.as_str());
-                    }
-                    load_report(&loaded).into_iter().map(|text| ProgressLine::stream(text + "\n")).collect()
-                }
-                Err(error) => vec![ProgressLine::error(Error::from(error).message)],
-            };
-            for line in last {
-                let _ = sender.blocking_send(line);
-            }
+                load_report(&loaded)
+                    .into_iter()
+                    .for_each(|text| sink.send(ProgressLine::stream(text + "\n")));
+            }));
         });
-        Ok(ProgressStream { lines })
+        Ok(feed.into_stream(None))
     }
 
     /// `POST /auth`: asks a registry about credentials; gives an identity token (or nothing) when they are good.
@@ -141,86 +133,49 @@ impl Engine {
     }
 }
 
-async fn pull(
-    shared: &Arc<Shared>,
-    request: PullRequest,
-    lines: mpsc::Sender<ProgressLine>,
-) -> Result<(), Error> {
-    let name = request.reference.familiar();
-    let progress = Arc::new(move |event: Event| {
-        let _ = line(event).map(|line| lines.try_send(line));
-    });
+async fn pull(shared: &Arc<Shared>, request: PullRequest, feed: &Feed) -> Result<(), Error> {
+    let reference = request.reference.clone();
     let config = registries(shared)?;
-    let images = shared.images.pull(request, &config, progress).await?;
-    for image in images {
-        shared.announce_image("pull", image.id(), &name);
+    match shared.images.pull(request, &config, Arc::new(feed.clone())).await {
+        Ok(images) => {
+            for image in images {
+                let (name, shown) = (reference.familiar(), reference.familiar_name());
+                shared.announce_image_as("pull", &name, image.id(), &shown);
+            }
+            Ok(())
+        }
+        Err(error) if error.is_offline() && is_greeting(&reference) => {
+            greet_offline(shared, reference.or_latest(), feed).await.map_err(|_| Error::from(error))
+        }
+        Err(error) => Err(error.into()),
     }
+}
+
+/// `hello-world` in Docker Hub: what people run first.
+fn is_greeting(reference: &Reference) -> bool {
+    reference.clone().or_latest().to_string() == "docker.io/library/hello-world:latest"
+}
+
+/// Without a network the built-in image greets in its place.
+async fn greet_offline(shared: &Arc<Shared>, name: Reference, feed: &Feed) -> Result<(), Error> {
+    let (store, given) = (shared.images.clone(), name.clone());
+    let image = blocking(move || store.ensure_hello(&given).map_err(Error::from)).await?;
+    let tag = name.tag().unwrap_or_default().to_owned();
+    feed.send(ProgressLine::message(tag, "Not reachable: using the image that is built into Gantry"));
+    feed.report(Event::Pulled { reference: name.familiar(), is_newer: true });
+    shared.announce_image_as("pull", &name.familiar(), image.id(), &name.familiar_name());
     Ok(())
-}
-
-/// Hands lines on and ends with the error, if that is how it ended. A reader that went away ends the pull.
-async fn relay(
-    first: ProgressLine,
-    mut from: mpsc::Receiver<ProgressLine>,
-    task: tokio::task::JoinHandle<Result<(), Error>>,
-    to: mpsc::Sender<ProgressLine>,
-) {
-    let mut next = Some(first);
-    while let Some(line) = next {
-        if to.send(line).await.is_err() {
-            task.abort();
-            return;
-        }
-        next = from.recv().await;
-    }
-    let last = match task.await {
-        Ok(Ok(())) => return,
-        Ok(Err(error)) => error.message,
-        Err(error) => {
-            tracing::error!(%error, "a pull did not end");
-            "the pull was interrupted".to_owned()
-        }
-    };
-    let _ = to.send(ProgressLine::error(last)).await;
-}
-
-/// An event as Docker's clients expect it; `None` for what they are not told.
-fn line(event: Event) -> Option<ProgressLine> {
-    Some(match event {
-        Event::PullingFrom { version, repository } => {
-            ProgressLine::message(version, format!("Pulling from {repository}"))
-        }
-        Event::Layer { id, step } => layer_line(id, step),
-        Event::Digest(digest) => ProgressLine::message("", format!("Digest: {digest}")),
-        Event::Pulled { reference, is_newer: true } => {
-            ProgressLine::message("", format!("Status: Downloaded newer image for {reference}"))
-        }
-        Event::Pulled { reference, is_newer: false } => {
-            ProgressLine::message("", format!("Status: Image is up to date for {reference}"))
-        }
-        Event::Warning(text) => ProgressLine::message("", format!("WARNING: {text}")),
-    })
-}
-
-fn layer_line(id: String, step: LayerStep) -> ProgressLine {
-    let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
-    let (current, total) = step.bytes().unwrap_or_default();
-    let detail =
-        ProgressDetail { current: signed(current), total: signed(total), ..ProgressDetail::default() };
-    ProgressLine::layer(id, step.status(), detail)
 }
 
 /// `fromImage` and `tag`: the tag may be a digest; nothing at all means every tag.
 fn pulled_reference(image: &str, tag: &str) -> Result<Reference, Error> {
-    let invalid = |error: &dyn std::error::Error| Error::invalid(error.to_string());
-    let name = Reference::parse(image).map_err(|error| invalid(&error))?;
-    match tag {
-        "" => Ok(name),
-        tag if tag.contains(':') => {
-            let digest = Digest::parse(tag).map_err(|error| invalid(&error))?;
-            Ok(name.without_version().with_digest(digest))
-        }
-        tag => name.without_version().with_tag(tag).map_err(|error| invalid(&error)),
+    let invalid = |error: ParseError| Error::invalid(error.to_string());
+    // Clients that want all tags may leave the colon.
+    let name = Reference::parse(image.strip_suffix(':').unwrap_or(image)).map_err(invalid)?;
+    match (tag, Digest::parse(tag)) {
+        ("", _) => Ok(name),
+        (_, Ok(digest)) => Ok(name.without_version().with_digest(digest)),
+        (tag, Err(_)) => name.with_tag(tag).map_err(invalid),
     }
 }
 

@@ -46,15 +46,14 @@ pub(crate) enum ConnectError {
 }
 
 fn dial_text(cause: &io::Error) -> String {
-    let text = match cause.kind() {
+    match cause.kind() {
         io::ErrorKind::ConnectionRefused => "connect: connection refused".to_owned(),
         io::ErrorKind::TimedOut => "i/o timeout".to_owned(),
         _ => format!(
             "connect: {}",
             cause.to_string().split(" (os error").next().unwrap_or_default().to_lowercase()
         ),
-    };
-    text
+    }
 }
 
 /// A connection with or without TLS.
