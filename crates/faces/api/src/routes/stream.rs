@@ -78,10 +78,20 @@ fn head(call: &Call, multiplexed: bool, headers: &[(http::HeaderName, http::Head
         format!("HTTP/1.1 200 OK\r\nContent-Type: {RAW_STREAM}\r\n")
     };
     for (name, value) in headers {
-        head.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap_or_default()));
+        let value = value.to_str().unwrap_or_default();
+        head.push_str(&format!("{}: {value}\r\n", title_case(name.as_str())));
     }
     head.push_str("\r\n");
     head.into_bytes()
+}
+
+/// `api-version` → `Api-Version`: how HTTP writes names on this server's other answers.
+fn title_case(name: &str) -> String {
+    let capitalize = |part: &str| {
+        let mut letters = part.chars();
+        letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect::<String>()
+    };
+    name.split('-').map(capitalize).collect::<Vec<_>>().join("-")
 }
 
 /// One frame of a multiplexed stream: its number, three zeros, the length, the bytes.
@@ -102,6 +112,11 @@ fn say(socket: &OwnedFd, bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_capitalized() {
+        assert_eq!(title_case("api-version"), "Api-Version");
+    }
 
     #[test]
     fn frames_carry_stream_and_length() {
