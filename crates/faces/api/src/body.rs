@@ -16,8 +16,10 @@ use tokio::sync::mpsc;
 
 /// The largest JSON document that is read.
 pub(crate) const LARGEST_DOCUMENT: usize = 16 << 20;
-/// How long a client may pause within a body.
+/// How long a client may pause within a document.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// How long a client may pause within an archive, which may come out of a slow pipe.
+const LONGEST_ARCHIVE_PAUSE: Duration = Duration::from_secs(1800);
 /// Blocks in flight between the two ends of a streamed body.
 const BLOCKS: usize = 8;
 
@@ -110,10 +112,10 @@ pub(crate) fn is_empty(body: &Incoming) -> bool {
     body.size_hint().exact() == Some(0)
 }
 
-async fn next_block(body: &mut Incoming) -> Option<Result<Bytes, ApiError>> {
+async fn next_block(body: &mut Incoming, patience: Duration) -> Option<Result<Bytes, ApiError>> {
     loop {
         let frame = std::future::poll_fn(|context| pin!(&mut *body).poll_frame(context));
-        match tokio::time::timeout(LONGEST_PAUSE, frame).await {
+        match tokio::time::timeout(patience, frame).await {
             Err(_) => return Some(Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "request body timed out"))),
             Ok(None) => return None,
             Ok(Some(Err(_))) => return Some(Err(ApiError::bad_request("invalid JSON: unexpected EOF"))),
@@ -132,7 +134,7 @@ pub(crate) async fn read_all(body: &mut Incoming) -> Result<Vec<u8>, ApiError> {
         return Err(too_large());
     }
     let mut bytes = Vec::new();
-    while let Some(block) = next_block(body).await {
+    while let Some(block) = next_block(body, LONGEST_PAUSE).await {
         let block = block?;
         if bytes.len() + block.len() > LARGEST_DOCUMENT {
             return Err(too_large());
@@ -218,7 +220,7 @@ pub(crate) fn blocking_reader(mut body: Incoming) -> BlockingReader {
     let (sink, source) = mpsc::channel(BLOCKS);
     tokio::spawn(async move {
         let mut rest = 0;
-        while let Some(block) = next_block(&mut body).await {
+        while let Some(block) = next_block(&mut body, LONGEST_ARCHIVE_PAUSE).await {
             let failed = block.is_err();
             let length = block.as_ref().map_or(0, Bytes::len);
             let block = block.map_err(|_| io::Error::new(io::ErrorKind::UnexpectedEof, "unexpected EOF"));
