@@ -6,7 +6,7 @@ use std::sync::Arc;
 use engine_api::StringMap;
 use shim::Framing;
 
-use super::handle::{Handle, Request};
+use super::handle::{Attaching, Handle, Request};
 use super::view::View;
 use super::{detach_keys, replay};
 use crate::engine::Shared;
@@ -38,6 +38,7 @@ pub struct AttachTicket {
     view: Arc<View>,
     options: AttachOptions,
     keys: Vec<u8>,
+    attaching: Attaching,
 }
 
 impl AttachTicket {
@@ -47,7 +48,7 @@ impl AttachTicket {
     /// # Errors
     /// When the container went away meanwhile.
     pub async fn connect(self, socket: OwnedFd, early: Vec<u8>) -> Result<(), Error> {
-        let Self { multiplexed, shared, handle, view, options, keys } = self;
+        let Self { multiplexed, shared, handle, view, options, keys, attaching } = self;
         let socket = if options.logs {
             replay::send(&shared, &view, &options, multiplexed, socket).await?
         } else {
@@ -67,7 +68,9 @@ impl AttachTicket {
             early_input: early,
         };
         let options = Box::new(client);
-        handle.ask(|reply| Request::Attach { options, socket, reply }).await
+        let outcome = handle.ask(|reply| Request::Attach { options, socket, reply }).await;
+        drop(attaching);
+        outcome
     }
 }
 
@@ -93,6 +96,7 @@ impl Engine {
             )));
         }
         let multiplexed = !view.intent.has_terminal();
-        Ok(AttachTicket { multiplexed, shared: self.shared.clone(), handle, view, options, keys })
+        let attaching = handle.begin_attach();
+        Ok(AttachTicket { multiplexed, shared: self.shared.clone(), handle, view, options, keys, attaching })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -13,6 +14,9 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T, Error>>;
 
 /// Requests that may wait for one container.
 pub(crate) const MAILBOX: usize = 32;
+
+/// How long a start waits for clients that attach at the same time.
+const ATTACH_LIMIT: Duration = Duration::from_secs(2);
 
 /// What an actor can be asked. Kills have their own door.
 pub(crate) enum Request {
@@ -60,6 +64,19 @@ pub(crate) struct Handle {
     view: watch::Receiver<Arc<View>>,
     requests: mpsc::Sender<Request>,
     kills: mpsc::Sender<Kill>,
+    /// Clients whose attach was accepted and whose socket is not with the actor yet.
+    attaching: Arc<watch::Sender<usize>>,
+}
+
+/// An attach under way. A client starts the container as soon as it has read the head of the attach's answer,
+/// which is before its socket has come to the actor: without this the start could overtake the socket, and a
+/// short container would print to nobody.
+pub(crate) struct Attaching(Arc<watch::Sender<usize>>);
+
+impl Drop for Attaching {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
 }
 
 impl Handle {
@@ -68,7 +85,7 @@ impl Handle {
         requests: mpsc::Sender<Request>,
         kills: mpsc::Sender<Kill>,
     ) -> Self {
-        Self { view, requests, kills }
+        Self { view, requests, kills, attaching: Arc::new(watch::Sender::new(0)) }
     }
 
     /// The container as it was published last.
@@ -79,6 +96,18 @@ impl Handle {
     /// A receiver of what will be published.
     pub(crate) fn watch(&self) -> watch::Receiver<Arc<View>> {
         self.view.clone()
+    }
+
+    /// Notes that a client is about to hand its socket over.
+    pub(crate) fn begin_attach(&self) -> Attaching {
+        self.attaching.send_modify(|count| *count += 1);
+        Attaching(self.attaching.clone())
+    }
+
+    /// Waits until no attach is under way, but not for ever: a client may be slow to read its log.
+    pub(crate) async fn attached(&self) {
+        let mut attaching = self.attaching.subscribe();
+        let _ = tokio::time::timeout(ATTACH_LIMIT, attaching.wait_for(|count| *count == 0)).await;
     }
 
     /// Asks the actor, and waits for its answer.

@@ -9,6 +9,8 @@ impl Engine {
     /// # Errors
     /// Kind `NotModified` when it runs already; otherwise what kept it from starting.
     pub async fn container_start(&self, id: &str) -> Result<(), Error> {
-        self.shared.containers.find(id)?.ask(Request::Start).await
+        let handle = self.shared.containers.find(id)?;
+        handle.attached().await;
+        handle.ask(Request::Start).await
     }
 }
