@@ -160,7 +160,9 @@ fn not_executable(program: &Program, errno: Errno) -> CreateError {
     let name = program.name.clone();
     let (reason, exit_code) = match errno {
         _ if program.is_searched => ("executable file not found in $PATH".to_owned(), 127),
-        Errno::ACCESS | Errno::ISDIR | Errno::PERM => (words(errno).to_owned(), 126),
+        // Nobody may execute a folder, says the kernel.
+        Errno::ISDIR => (words(Errno::ACCESS).to_owned(), 126),
+        Errno::ACCESS | Errno::PERM => (words(errno).to_owned(), 126),
         // Links of the kernel's are refused, which a reader understands best so.
         Errno::LOOP if name.starts_with("/proc/") => (words(Errno::ACCESS).to_owned(), 126),
         _ => (format!("stat {name}: {}", words(errno)), 127),

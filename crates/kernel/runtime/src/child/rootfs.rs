@@ -144,7 +144,9 @@ fn perform(
     }
     let failed = Step::Mount.failed_at(index);
     match (&plan.kind, prepared) {
-        (MountKind::Bind(_), PreparedMount::Clone(clone, _)) => tree::attach(clone.as_fd(), target.as_fd()),
+        (MountKind::Bind(_), PreparedMount::Clone(clone, kind)) => {
+            attach_bind(clone.as_fd(), *kind, target.as_fd())
+        }
         (MountKind::New { filesystem, takes_mode }, _) => {
             mount_new(filesystem, *takes_mode && was_there, target.as_fd())
         }
@@ -156,6 +158,17 @@ fn perform(
         (MountKind::Bind(_), PreparedMount::InChild) => Err(Errno::NOENT),
     }
     .map_err(failed)
+}
+
+/// A folder goes on a folder, a file on a file; for anything else mount(2) says ENOTDIR, and move_mount(2) EINVAL.
+fn attach_bind(clone: BorrowedFd<'_>, kind: Target, target: BorrowedFd<'_>) -> Result<(), Errno> {
+    match tree::attach(clone, target) {
+        Err(Errno::INVAL) => {
+            let is_folder = FileType::from_raw_mode(fstat(target)?.st_mode) == FileType::Directory;
+            Err(if is_folder == (kind == Target::Folder) { Errno::INVAL } else { Errno::NOTDIR })
+        }
+        other => other,
+    }
 }
 
 /// The place of a mount, made if need be; and whether it was there.

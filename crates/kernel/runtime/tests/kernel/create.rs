@@ -277,7 +277,7 @@ fn programs_that_cannot_run_are_refused_in_dockers_words() {
     assert_eq!(refusal("nope"), words(r#"exec: "nope": executable file not found in $PATH"#, 127));
     assert_eq!(refusal("folder"), words(r#"exec: "folder": executable file not found in $PATH"#, 127));
     assert_eq!(refusal("/nope"), words(r#"exec: "/nope": stat /nope: no such file or directory"#, 127));
-    assert_eq!(refusal("/"), words(r#"exec: "/": is a directory"#, 126));
+    assert_eq!(refusal("/"), words(r#"exec: "/": permission denied"#, 126));
     assert_eq!(refusal("/etc/passwd"), words(r#"exec: "/etc/passwd": permission denied"#, 126));
     assert_eq!(refusal("/proc/self/exe"), words(r#"exec: "/proc/self/exe": permission denied"#, 126));
     assert_eq!(refusal(""), words(r#"exec: "": executable file not found in $PATH"#, 127));

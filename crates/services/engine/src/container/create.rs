@@ -90,6 +90,8 @@ struct Surroundings<'a> {
     image: &'a dyn Fn(&str) -> Result<Arc<Image>, Error>,
     /// Gives the mounts of another container.
     mounts_of: &'a dyn Fn(&str) -> Result<Vec<MountIntent>, Error>,
+    /// Whether a link names a container.
+    check_link: &'a dyn Fn(&str) -> Result<(), Error>,
     /// The id of another container; unchanged when there is none.
     id_of: &'a dyn Fn(&str) -> String,
 }
@@ -109,6 +111,13 @@ fn create(
         mounts_of: &|name| {
             let handle = shared.containers.find(name).map_err(|error| Error::invalid(error.to_string()))?;
             Ok(handle.view().intent.mounts.clone())
+        },
+        check_link: &|link| {
+            let name = link.split(':').next().unwrap_or_default();
+            let found = shared.containers.find(name);
+            found
+                .map(|_| ())
+                .map_err(|error| Error::invalid(format!("could not get container for {name}: {error}")))
         },
         id_of: &|name| {
             shared.containers.find(name).map_or(name.to_owned(), |handle| handle.view().id().to_owned())
@@ -143,6 +152,9 @@ fn plan(
         return Err(validate::ValidateError::NoCommand.into());
     }
     let image = (around.image)(&config.image)?;
+    for link in host_config.links.iter().flatten() {
+        (around.check_link)(link)?;
+    }
     later::check(&config, &host_config)?;
     let command = merge::merge(&mut config, image.config().config.as_ref())?;
     let log = host_config.log_config;
@@ -152,7 +164,6 @@ fn plan(
     security::parse(host_config.security_opt.as_deref().unwrap_or_default())
         .map_err(|error| Error::system(error.to_string()))?;
     let mounts = plan_mounts(&config, &host_config, around)?;
-    config.volumes.get_or_insert_default();
     warnings.extend(more_warnings);
     let endpoints = plan_endpoints(networking)?;
     Ok((Plan { command, config, host_config, endpoints, mounts, warnings }, image))

@@ -25,6 +25,7 @@ use engine_api::StringMap;
 use mount::Overlay;
 use oci_spec::runtime::Spec;
 use reference::Digest;
+use rustix::io::Errno;
 use shim::protocol::NetworkWish;
 use shim::{ExitRecord, IdleShim, Launch, Request, Rootfs, ShimClient, ShimError, StdinWish, UserWish};
 
@@ -401,6 +402,7 @@ fn supervisor_failed(error: ShimError) -> LaunchFailure {
 
 /// A supervisor's refusal in Docker's frame, with Docker's status.
 fn explain_refusal(error: &ShimError) -> LaunchFailure {
+    const MISMATCH: &str = "Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type";
     const FRAME: &str = "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process";
     let ShimError::Refused(refusal) = error else {
         return LaunchFailure {
@@ -410,9 +412,26 @@ fn explain_refusal(error: &ShimError) -> LaunchFailure {
     };
     let exit_code = refusal.exit_code.unwrap_or(128);
     let step = refusal.step.as_deref().unwrap_or_default();
+    let is_no_folder = refusal.errno == Some(Errno::NOTDIR.raw_os_error());
     let message = match step {
         "user" => refusal.message.clone(),
         "network" => format!("{NETWORKING}: {}", refusal.message),
+        _ if step.starts_with("chdir to cwd") && is_no_folder => {
+            let folder = &refusal.message.split('"').nth(1).unwrap_or_default();
+            format!("Cannot mkdir: {folder} is not a directory")
+        }
+        _ if step.starts_with("error mounting") && is_no_folder => {
+            return LaunchFailure {
+                error: Error::invalid(format!(
+                    "{FRAME}: error during container init: {}: {MISMATCH}",
+                    refusal.message
+                )),
+                exit_code: 127,
+            };
+        }
+        _ if step.starts_with("error mounting") => {
+            format!("{FRAME}: error during container init: {}", refusal.message)
+        }
         _ => format!("{FRAME}: {}", refusal.message),
     };
     let kind = if matches!(exit_code, 126 | 127) { Kind::InvalidParameter } else { Kind::System };

@@ -52,13 +52,15 @@ fn a_program_that_is_not_there_fails_in_dockers_words(bench: &Bench) {
 }
 
 fn stop_signals_and_then_kills(bench: &Bench) {
-    let polite = bench.run(&["sh", "-c", "trap 'exit 3' TERM; while :; do sleep 0.1; done"]);
+    let polite = bench.run(&["sh", "-c", "trap 'exit 3' TERM; echo ready; while :; do sleep 0.1; done"]);
+    testing::wait::eventually("the trap", || bench.output(&polite) == "ready\n");
     bench.wait_on(bench.engine.container_stop(&polite, StopOptions::default())).unwrap();
     assert_eq!(bench.inspect(&polite).state.exit_code, 3);
     let again = bench.wait_on(bench.engine.container_stop(&polite, StopOptions::default())).unwrap_err();
     assert_eq!(again.kind, Kind::NotModified);
 
-    let deaf = bench.run(&["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"]);
+    let deaf = bench.run(&["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.1; done"]);
+    testing::wait::eventually("the trap", || bench.output(&deaf) == "ready\n");
     let options = StopOptions { signal: None, timeout: Some(1) };
     bench.wait_on(bench.engine.container_stop(&deaf, options)).unwrap();
     assert_eq!(bench.inspect(&deaf).state.exit_code, 137);

@@ -33,6 +33,9 @@ fn fill(config: &mut ContainerConfig, image: &Defaults) {
     if config.stop_signal.is_empty() {
         config.stop_signal.clone_from(&image.stop_signal);
     }
+    // Where nothing was asked for, what the image says, be it nothing at all.
+    config.volumes = config.volumes.take().filter(|set| !set.is_empty());
+    config.env = config.env.take().filter(|list| !list.is_empty());
     join_sets(&mut config.exposed_ports, image.exposed_ports.iter().flatten().map(|(name, _)| name));
     join_sets(&mut config.volumes, image.volumes.iter().flatten().map(|(name, _)| name));
     fill_environment(config, image);
