@@ -3,9 +3,18 @@
 #![allow(clippy::disallowed_methods, reason = "these commands drive cargo, apt and the tests")]
 #![allow(clippy::print_stdout, reason = "their output is their purpose")]
 
+mod acceptance;
+mod bench;
+mod check;
 mod contracts;
+mod faults;
+mod fuzz;
+mod new_crate;
 mod project;
 mod record_errors;
+mod setup;
+mod test;
+mod tidy;
 
 use std::process::ExitCode;
 
@@ -18,6 +27,40 @@ struct Word {
 }
 
 const WORDS: &[Word] = &[
+    Word {
+        name: "setup",
+        usage: "",
+        about: "install what the tests need (Debian packages)",
+        run: setup::run,
+    },
+    Word { name: "check", usage: "", about: "formatter, tidy, deny, clippy, docs", run: check::run },
+    Word { name: "tidy", usage: "", about: "the house rules that a program can judge", run: tidy::run },
+    Word {
+        name: "test",
+        usage: "[--fast|--kernel|--full]",
+        about: "setup, build, and the tests",
+        run: test::run,
+    },
+    Word {
+        name: "acceptance",
+        usage: "[--area RUN]",
+        about: "the inventory's rows through both clients; writes docs/coverage.md",
+        run: acceptance::run,
+    },
+    Word { name: "faults", usage: "[FILTER]", about: "kills, full disks and leaks alone", run: faults::run },
+    Word {
+        name: "fuzz",
+        usage: "[CASES]",
+        about: "the parsers' property tests with a million cases",
+        run: fuzz::run,
+    },
+    Word {
+        name: "bench",
+        usage: "[ARGUMENTS]",
+        about: "the release build beside its peers",
+        run: bench::run,
+    },
+    Word { name: "new-crate", usage: "<layer>/<name>", about: "a crate in its place", run: new_crate::run },
     Word {
         name: "contracts",
         usage: "",

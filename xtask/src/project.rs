@@ -45,3 +45,11 @@ pub(crate) fn has(program: &str) -> bool {
     let sbin = ["/usr/sbin", "/sbin"].map(PathBuf::from);
     std::env::split_paths(&path).chain(sbin).any(|folder| folder.join(program).is_file())
 }
+
+/// Whether cargo has a sub-command of this name.
+pub(crate) fn has_cargo(word: &str) -> bool {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
+    let name = format!("cargo-{word}");
+    has(&name) || home.is_some_and(|home| home.join("bin").join(name).is_file())
+}

@@ -1,3 +1,5 @@
+//! Endpoints attached to bridges in namespaces of their own, and what a failed attach leaves.
+
 use std::net::Ipv4Addr;
 
 use network::{EndpointPlan, NetworkError};

@@ -1,3 +1,5 @@
+//! What networks keep from each other.
+
 use std::net::Ipv4Addr;
 
 use network::{Blocking, EndpointPlan, Protocol};

@@ -1,3 +1,5 @@
+//! Published ports, reached from outside, from the host and from containers.
+
 use std::net::Ipv4Addr;
 
 use network::Protocol::{Tcp, Udp};

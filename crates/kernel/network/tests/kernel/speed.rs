@@ -1,3 +1,5 @@
+//! Measurements, printed rather than asserted.
+
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 

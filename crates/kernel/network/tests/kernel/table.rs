@@ -1,3 +1,5 @@
+//! The nftables table as the kernel has it: written, read back, repaired, removed.
+
 use std::net::Ipv4Addr;
 
 use network::{Firewall, NetworkRules, Protocol, PublishedPort, Rules};

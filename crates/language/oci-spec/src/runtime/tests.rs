@@ -1,3 +1,5 @@
+//! Runtime documents read and written back.
+
 use super::*;
 
 const DOCUMENT: &str = r#"{

@@ -1,3 +1,5 @@
+//! Compiled filters, run by a small interpreter and held against the rules that they came from.
+
 use std::collections::HashSet;
 
 use oci_spec::runtime::SyscallRule;
