@@ -4,6 +4,7 @@
 //! Built with the feature `faults`, which puts the fault points into the binary (`cargo xtask faults`).
 
 #![allow(clippy::disallowed_methods, reason = "these tests start engines")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod bench;
 mod disk;
