@@ -12,7 +12,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 /// The largest JSON document that is read.
 pub(crate) const LARGEST_DOCUMENT: usize = 16 << 20;
@@ -193,8 +193,13 @@ pub(crate) fn names_any(text: &[u8], members: &[&str]) -> bool {
     names.any(|name| members.iter().any(|member| member.eq_ignore_ascii_case(name)))
 }
 
+/// Archives that are read at one time: each holds a blocking thread, and clients may take as long as they like. More
+/// wait for their turn, while other calls still find a thread.
+static ARCHIVES: Semaphore = Semaphore::const_new(8);
+
 /// A request's body for a blocking thread: blocks arrive through a bounded channel.
 pub(crate) struct BlockingReader {
+    _turn: Option<SemaphorePermit<'static>>,
     source: mpsc::Receiver<Result<Bytes, io::Error>>,
     block: Bytes,
 }
@@ -215,8 +220,10 @@ impl io::Read for BlockingReader {
 
 /// Feeds a body to a [`BlockingReader`]. When the reader is dropped, the rest is read and thrown away, up to a
 /// bound, so that the client gets to read its answer.
-pub(crate) fn blocking_reader(mut body: Incoming) -> BlockingReader {
+pub(crate) async fn blocking_reader(mut body: Incoming) -> BlockingReader {
     const LARGEST_REST: usize = 64 << 20;
+    // Never closed; without a turn the archive is read all the same.
+    let turn = ARCHIVES.acquire().await.ok();
     let (sink, source) = mpsc::channel(BLOCKS);
     tokio::spawn(async move {
         let mut rest = 0;
@@ -232,5 +239,5 @@ pub(crate) fn blocking_reader(mut body: Incoming) -> BlockingReader {
             }
         }
     });
-    BlockingReader { source, block: Bytes::new() }
+    BlockingReader { _turn: turn, source, block: Bytes::new() }
 }

@@ -101,7 +101,7 @@ async fn import(call: Call) -> Result<Answer, ApiError> {
         changes: call.query.all("changes"),
         platform: platform(&call),
     };
-    let archive = Box::new(blocking_reader(call.body));
+    let archive = Box::new(blocking_reader(call.body).await);
     let id = call.engine.image_import(options, archive).await?;
     let line = ProgressLine::message("", id).to_line();
     Ok(Answer::Plain(respond(StatusCode::OK, JSON, Body::full(line))))
@@ -117,7 +117,7 @@ pub(super) async fn load(call: Call) -> Result<Answer, ApiError> {
         quiet: call.query.flag_or("quiet", true),
         platform: platforms.into_iter().next().unwrap_or_default(),
     };
-    let archive = Box::new(blocking_reader(call.body));
+    let archive = Box::new(blocking_reader(call.body).await);
     let lines = call.engine.image_load(options, archive).await?;
     Ok(send_lines(call.client, lines))
 }
