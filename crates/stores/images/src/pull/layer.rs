@@ -16,6 +16,7 @@ use crate::layer::{LayerError, unpack_layer};
 use crate::progress::{Event, LayerStep, Progress};
 use crate::registry::{BlobStream, RegistryError, Repository};
 use crate::store::{Hold, ImageStore};
+use crate::unpack::UnpackError;
 
 /// Pieces between the two halves: a few hundred kilobytes.
 const QUEUE: usize = 16;
@@ -85,6 +86,10 @@ impl Job {
                 total,
             };
             let outcome = unpack_layer(&store, &diff_id, &mut source);
+            if matches!(&outcome, Err(LayerError::Source(_) | LayerError::Unpack(UnpackError::Archive(_)))) {
+                // Damaged on the way, or so from the beginning: only the digest of all bytes tells.
+                let _ = io::copy(&mut source, &mut io::sink());
+            }
             if source.is_wrong {
                 return Err(PullError::LayerDigest(digest));
             }

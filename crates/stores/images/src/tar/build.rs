@@ -1,6 +1,6 @@
 //! Writing small archives for tests, honest and hostile ones.
 
-use super::header::BLOCK;
+const BLOCK: usize = 512;
 
 /// An entry to write; start from one of the constructors.
 #[derive(Debug, Clone)]
