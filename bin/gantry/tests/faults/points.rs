@@ -6,6 +6,7 @@ use engine::fault::POINTS;
 use serde_json::{Value, json};
 use testing::daemon::Daemon;
 use testing::http::Request;
+use testing::wait;
 
 use crate::bench::{Bench, assert_truthful, create};
 
@@ -26,11 +27,11 @@ fn status(daemon: &Daemon, method: &str, path: &str, body: &Value) -> u16 {
 }
 
 /// A whole life that passes every point but those of the reconciler.
-fn live(daemon: &Daemon) -> Told {
+fn live(daemon: &Daemon, point: &str) -> Told {
     let none = &Value::Null;
-    let mut told = Told::default();
-    told.volume = status(daemon, "POST", "/volumes/create", &json!({ "Name": "vol1" })) == 201;
-    told.network = status(daemon, "POST", "/networks/create", &json!({ "Name": "net1" })) == 201;
+    let volume = status(daemon, "POST", "/volumes/create", &json!({ "Name": "vol1" })) == 201;
+    let network = status(daemon, "POST", "/networks/create", &json!({ "Name": "net1" })) == 201;
+    let mut told = Told { volume, network, ..Told::default() };
     let more = json!({ "HostConfig": {
         "Binds": ["vol1:/data"], "PortBindings": { "80/tcp": [{ "HostPort": "8080" }] } } });
     told.created = create(daemon, "life", "sleep 1000", &more) == Some(201);
@@ -38,6 +39,10 @@ fn live(daemon: &Daemon) -> Told {
     status(daemon, "POST", "/containers/life/rename?name=renamed", none);
     status(daemon, "POST", "/containers/renamed/kill", none);
     status(daemon, "POST", "/containers/renamed/wait", none);
+    // The end is recorded a moment after it is told, and a removal right behind it would do both in one.
+    wait::until(Duration::from_secs(2), || {
+        status(daemon, "GET", "/_ping", none) != 200 || !point.starts_with("exit.")
+    });
     told.removed = status(daemon, "DELETE", "/containers/renamed?v=1", none) == 204;
     status(daemon, "DELETE", "/networks/net1", none);
     told
@@ -73,7 +78,7 @@ fn survive(bench: &Bench<'_>, point: &str, action: &str) {
         assert!(dying.wait_end(Duration::from_secs(20)).is_some(), "{when}: never passed\n{}", dying.log());
     } else {
         let mut dying = bench.start().env("GANTRY_FAULT", &fault).start();
-        told = live(&dying);
+        told = live(&dying, point);
         if action == "kill" {
             assert!(
                 dying.wait_end(Duration::from_secs(5)).is_some(),
