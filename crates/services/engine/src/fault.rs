@@ -23,9 +23,9 @@ pub const POINTS: &[&str] = &[
     "remove.swept",
     "rename.recorded",
     "volume.recorded",
-    "network.raised",
     "network.recorded",
-    "network.forgotten",
+    "network.raised",
+    "network.lowered",
     "reconcile.read",
     "reconcile.done",
 ];

@@ -331,28 +331,43 @@ impl Networks {
         Ok(id)
     }
 
-    /// Brings a planned network into the kernel and records it; on failure nothing stays.
+    /// Records a planned network and brings it into the kernel; on failure nothing stays. In this order, because a
+    /// record without a bridge is mended at the next start, while nobody would know a bridge without a record.
     fn establish(&self, record: Arc<Record>) -> Result<Arc<Record>, Error> {
         let mut record = Arc::unwrap_or_clone(record);
-        let is_ours = self.raise(&record)?;
         if let Some(bridge) = &mut record.bridge {
-            bridge.is_ours = is_ours;
+            bridge.is_ours = self.is_missing(bridge)?;
         }
-        let recorded = self.record_new(&record);
-        if let Err(error) = recorded {
-            self.lower(&record);
+        let outcome = self.record_new(&record).and_then(|()| self.raise_new(&record));
+        if let Err(error) = outcome {
+            self.forget(&record);
             return Err(error);
         }
         Ok(Arc::new(record))
     }
 
     fn record_new(&self, record: &Record) -> Result<(), Error> {
-        fault::point("network.raised")?;
         let batch = db::Batch::new().put_json(NETWORKS, &record.id, record);
         let committed = self.inner.db.commit(batch);
         committed.map_err(|error| Error::from_cause("cannot record the network", &error))?;
         fault::point("network.recorded")?;
         Ok(())
+    }
+
+    fn raise_new(&self, record: &Record) -> Result<(), Error> {
+        self.raise(record)?;
+        if let Err(fault) = fault::point("network.raised") {
+            self.lower(record);
+            return Err(fault.into());
+        }
+        Ok(())
+    }
+
+    /// Takes back the record of a network that could not be raised.
+    fn forget(&self, record: &Record) {
+        if let Err(error) = self.inner.db.commit(db::Batch::new().delete(NETWORKS, &record.id)) {
+            tracing::error!(network = record.name, %error, "the record of a network that failed stays");
+        }
     }
 }
 

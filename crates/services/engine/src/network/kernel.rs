@@ -91,18 +91,23 @@ impl Networks {
         Ok(all)
     }
 
-    /// Makes a network's bridge and rules; on failure neither stays. Tells whether the interface is ours.
-    pub(super) fn raise(&self, record: &Record) -> Result<bool, Error> {
-        let Some(wanted) = &record.bridge else { return Ok(false) };
+    /// Whether a network's bridge is not there yet, so that it will be ours to remove.
+    pub(super) fn is_missing(&self, wanted: &Bridge) -> Result<bool, Error> {
         let there = bridge::is_there(&wanted.interface).map_err(failed("cannot look up the bridge"))?;
+        Ok(!there)
+    }
+
+    /// Makes a network's bridge and its rules; on failure neither stays.
+    pub(super) fn raise(&self, record: &Record) -> Result<(), Error> {
+        let Some(wanted) = &record.bridge else { return Ok(()) };
         bridge::ensure_bridge(&bridge_plan(wanted)).map_err(failed("cannot set up the bridge"))?;
         if let Err(error) = self.add_rules(record) {
-            if !there {
+            if wanted.is_ours {
                 let _ = bridge::remove_bridge(&wanted.interface);
             }
             return Err(error);
         }
-        Ok(!there)
+        Ok(())
     }
 
     fn add_rules(&self, record: &Record) -> Result<(), Error> {

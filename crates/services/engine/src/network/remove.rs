@@ -36,14 +36,15 @@ impl Networks {
             state.pending.insert(record.id.clone(), record.clone());
             record
         };
+        // The record goes last: what a crash leaves of the rest is found and raised again by it.
+        self.lower(&record);
         let outcome = self.record_removal(&record.id);
-        if outcome.is_ok() {
-            self.lower(&record);
-        }
         let mut state = self.state();
         state.pending.remove(&record.id);
         if outcome.is_err() {
-            state.networks.insert(record.id.clone(), record);
+            state.networks.insert(record.id.clone(), record.clone());
+            drop(state);
+            self.raise(&record)?;
             return outcome;
         }
         drop(state);
@@ -52,10 +53,9 @@ impl Networks {
     }
 
     fn record_removal(&self, id: &str) -> Result<(), Error> {
+        fault::point("network.lowered")?;
         let committed = self.inner.db.commit(db::Batch::new().delete(NETWORKS, id));
-        committed.map_err(|error| Error::from_cause("cannot record the removal", &error))?;
-        fault::point("network.forgotten")?;
-        Ok(())
+        committed.map_err(|error| Error::from_cause("cannot record the removal", &error))
     }
 }
 
