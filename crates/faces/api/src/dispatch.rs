@@ -162,6 +162,13 @@ mod tests {
         assert_eq!(response.headers()["location"], "/version?a=b");
     }
 
+    #[tokio::test]
+    async fn a_bug_answers_with_an_id() {
+        let work = tokio::spawn(async { panic!("planted") });
+        let response = bug(&work.await.unwrap_err());
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+
     #[test]
     fn what_has_a_route_is_admitted() {
         let uri = "/v1.44/containers/a%2Fb/json?size=1".parse().unwrap();
