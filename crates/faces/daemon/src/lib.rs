@@ -67,8 +67,7 @@ fn start(name: Name, words: Vec<String>) -> Result<(), String> {
         return say(&help(name, &settings::shown_defaults(name, &home, unified), columns));
     }
     if typed.is_on("version") {
-        let build = engine::config::Build::default();
-        return say(&format!("Gantry version {}, build {}\n", build.version, build.commit));
+        return say(&format!("Gantry version {}, build {}\n", env!("CARGO_PKG_VERSION"), build_info::COMMIT));
     }
     for notice in &typed.notices {
         let _ = writeln!(std::io::stderr(), "{notice}");

@@ -214,7 +214,11 @@ impl Settings {
                 max_concurrent_downloads: usize::try_from(values.number("max-concurrent-downloads"))
                     .unwrap_or(0),
             },
-            build: Build::default(),
+            build: Build {
+                commit: build_info::COMMIT.to_owned(),
+                time: build_info::TIME.to_owned(),
+                ..Build::default()
+            },
         };
         let seconds = u64::try_from(values.number("shutdown-timeout")).unwrap_or(15);
         Ok(Settings {

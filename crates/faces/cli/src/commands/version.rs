@@ -32,17 +32,13 @@ fn own_version(program: Program) -> &'static str {
     }
 }
 
-fn commit() -> &'static str {
-    option_env!("GANTRY_COMMIT").unwrap_or(UNKNOWN)
-}
-
 /// What `--version` prints.
 pub(crate) fn one_line(program: Program) -> String {
     match program {
         Program::Docker => {
             format!("Docker version {}, build gantry-{}", own_version(program), env!("CARGO_PKG_VERSION"))
         }
-        Program::Gantry => format!("Gantry version {}, build {}", own_version(program), commit()),
+        Program::Gantry => format!("Gantry version {}, build {}", own_version(program), build_info::COMMIT),
     }
 }
 
@@ -53,11 +49,11 @@ pub(super) fn client_part(session: &Session, api_version: Option<String>) -> Val
         "Version": own_version(session.program),
         "ApiVersion": api_version.clone().unwrap_or_default(),
         "DefaultAPIVersion": version::MAX.to_string(),
-        "GitCommit": commit(),
+        "GitCommit": build_info::COMMIT,
         "GoVersion": "none",
         "Os": std::env::consts::OS,
         "Arch": architecture(),
-        "BuildTime": option_env!("GANTRY_BUILD_TIME").map_or_else(|| UNKNOWN.to_owned(), ansi_date),
+        "BuildTime": if build_info::TIME.is_empty() { UNKNOWN.to_owned() } else { ansi_date(build_info::TIME) },
         "Context": session.globals.context,
     });
     if let (None, Value::Object(fields)) = (api_version, &mut part) {
