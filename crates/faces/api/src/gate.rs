@@ -1,11 +1,9 @@
 //! What depends on the API version: fields that older clients do not know are taken out of what they send and of
 //! what they get, and fields that they still expect are put in. Changes of plain data; Engine API, version history.
 
-mod create;
 mod images;
 mod system;
 
-pub(crate) use create::create_request;
 pub(crate) use images::{image_inspect, image_list};
 pub(crate) use system::info;
 

@@ -31,21 +31,18 @@ fn size(call: &Call) -> Size {
 pub(super) async fn create(mut call: Call) -> Result<Answer, ApiError> {
     body::check_type(&call.headers, &call.body)?;
     let text = body::read_all(&mut call.body).await?;
-    let mut request: ContainerCreateRequest = body::decode(&text)?;
+    let request: ContainerCreateRequest = body::decode(&text)?;
     if request.config == ContainerConfig::default() && !body::names_any(&text, ContainerConfig::MEMBERS) {
         return Err(ApiError::bad_request("config cannot be empty in order to create a container"));
     }
     drop(text);
-    let warnings = gate::create_request(call.version, &mut request)?;
     let platform = if call.version.before(41) { "" } else { call.query.text("platform") };
     let options = CreateOptions {
         name: call.query.text("name").to_owned(),
         platform: platform.to_owned(),
         version: call.version,
     };
-    let mut created = call.engine.container_create(options, request).await?;
-    created.warnings.extend(warnings);
-    Answer::created(&created)
+    Answer::created(&call.engine.container_create(options, request).await?)
 }
 
 /// `GET /containers/{id}/json` (ContainerInspect).

@@ -6,6 +6,7 @@
 //! ```
 
 mod compat;
+mod interface_sysctls;
 mod journal;
 mod later;
 mod merge;
@@ -322,8 +323,7 @@ fn apply(shared: &Arc<Shared>, id: &str, name: &str, plan: Plan, image: &Image) 
     journal.keep();
     fault::point("create.recorded")?;
     let announced = intent.clone();
-    let handle = actor::spawn(shared, intent, Found::new_container());
-    shared.containers.insert(id.to_owned(), handle);
+    actor::spawn(shared, intent, Found::new_container());
     shared.announce_container(&announced, "create", StringMap::new());
     Ok(())
 }

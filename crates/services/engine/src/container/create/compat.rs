@@ -4,6 +4,7 @@ use engine_api::container::{ContainerConfig, HostConfig};
 use engine_api::network::{EndpointSettings, NetworkingConfig};
 use engine_api::version::ApiVersion;
 
+use super::interface_sysctls;
 use crate::error::Error;
 
 /// Adapts a request in place; gives the warnings that Docker adds.
@@ -20,6 +21,7 @@ pub(super) fn adapt(
     let mut warnings = Vec::new();
     warnings.extend(ignored_volume_driver(version, host));
     warnings.extend(move_mac_address(version, config, host, networking)?);
+    warnings.extend(interface_sysctls::migrate(version, host, networking)?);
     if host.pids_limit.is_some_and(|limit| limit <= 0) {
         host.pids_limit = None;
     }
