@@ -6,7 +6,7 @@
 //!                 └── hijack: the socket leaves HTTP and goes to the shim ◀─────┘
 //! ```
 //!
-//! A handler gets a [`call::Call`] and gives an [`answer::Answer`] or an [`error::ApiError`]. It holds no state and
+//! A handler gets a `call::Call` and gives an `answer::Answer` or an `error::ApiError`. It holds no state and
 //! takes no decision; what depends on the API version (`gate`) is a change of plain data before or after the call.
 
 mod answer;
