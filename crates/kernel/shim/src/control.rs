@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::event::PollFlags;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{RecvFlags, SendFlags};
 use serde::Deserialize;
 
@@ -59,6 +59,12 @@ impl Control {
     /// Whether the connection is of no use any more.
     pub(crate) fn is_broken(&self) -> bool {
         self.broken
+    }
+
+    /// Whether the other side is gone already, without reading anything.
+    pub(crate) fn is_deserted(&self) -> bool {
+        let mut set = [PollFd::new(&self.socket, PollFlags::RDHUP)];
+        poll(&mut set, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
     }
 
     pub(crate) fn interest(&self) -> (BorrowedFd<'_>, PollFlags) {

@@ -37,7 +37,11 @@ pub(crate) struct Container {
 /// Starts the container that `launch` describes.
 ///
 /// What needs no container (log, socket) and what needs only its namespaces (network) is done while the child mounts.
-pub(crate) fn start(launch: &Launch) -> Result<Container, Refusal> {
+///
+/// The last thing before the program runs is to ask whether it `is_wanted`: a daemon that was killed meanwhile may
+/// already have come back, found no socket and taken the container for stopped. One that comes back later finds the
+/// socket, which is there by then.
+pub(crate) fn start(launch: &Launch, is_wanted: &dyn Fn() -> bool) -> Result<Container, Refusal> {
     let process = launch.spec.process.as_ref();
     let plan = plan_cgroup(&launch.spec)?;
     let filter = load_filter(launch.filter.as_deref())?;
@@ -60,7 +64,10 @@ pub(crate) fn start(launch: &Launch) -> Result<Container, Refusal> {
     })
     .map_err(|error| refuse(&error))?;
     let group = created.cgroup.take();
-    let begun = begin(&mut created, ours, launch.stdin);
+    let begun = match is_wanted() {
+        true => begin(&mut created, ours, launch.stdin),
+        false => Err(Refusal::new(RefusalKind::Failed, "the daemon that asked for it is gone")),
+    };
     let (streams, (log, listener)) = match begun.and_then(|streams| Ok((streams, side.ok_or_else(no_side)?)))
     {
         Ok(parts) => parts,

@@ -53,7 +53,7 @@ fn stand_alone(socket: OwnedFd) -> i32 {
 
 fn supervise(mut control: Control) {
     let Some((frame, sockets)) = control.wait_for_frame() else { return };
-    match begin(&frame, sockets) {
+    match begin(&frame, sockets, &control) {
         Ok(mut supervisor) => {
             drop(frame);
             supervisor.greet(control);
@@ -64,14 +64,14 @@ fn supervise(mut control: Control) {
 }
 
 /// Starts what the frame describes. Everything that was needed only for that is gone afterwards.
-fn begin(frame: &[u8], sockets: Vec<OwnedFd>) -> Result<Supervisor, Refusal> {
+fn begin(frame: &[u8], sockets: Vec<OwnedFd>, control: &Control) -> Result<Supervisor, Refusal> {
     let invalid = |message: &str| Refusal::new(RefusalKind::Invalid, message);
     let launch: Launch = wire::decode(frame).map_err(|error| invalid(&launch::chain(&error)))?;
     if launch.clients.len() != sockets.len() {
         return Err(invalid("each client comes with one socket"));
     }
     tell_panics(&launch);
-    let container = launch::start(&launch)?;
+    let container = launch::start(&launch, &|| !control.is_deserted())?;
     let mut supervisor = Supervisor::new(launch.id, launch.exec_dir, container);
     for (options, socket) in launch.clients.into_iter().zip(sockets) {
         // A client that cannot be served loses its connection; the container has begun.

@@ -36,11 +36,8 @@ pub(crate) async fn run(shared: &Arc<Shared>) -> Result<(), Error> {
     let found = blocking(move || observe(&reader)).await?;
     let mut handles = Vec::with_capacity(found.len());
     for (intent, what) in found {
-        let id = intent.id.clone();
         let has_ended = what.has_ended();
-        let handle = spawn(shared, intent, what);
-        shared.containers.insert(id, handle.clone());
-        handles.push((handle, has_ended));
+        handles.push((spawn(shared, intent, what), has_ended));
     }
     // Nobody shall see a container run that has ended while we were away.
     for (handle, _) in handles.iter().filter(|(_, has_ended)| *has_ended) {

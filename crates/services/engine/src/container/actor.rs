@@ -113,7 +113,7 @@ impl Found {
     }
 }
 
-/// Brings up the actor of a container. Must be called inside the runtime.
+/// Brings up the actor of a container and makes it findable. Must be called inside the runtime.
 pub(crate) fn spawn(shared: &Arc<Shared>, intent: Intent, found: Found) -> Arc<Handle> {
     let (request_door, requests) = mpsc::channel(MAILBOX);
     let (kill_door, kills) = mpsc::channel(MAILBOX);
@@ -171,8 +171,11 @@ pub(crate) fn spawn(shared: &Arc<Shared>, intent: Intent, found: Found) -> Arc<H
         restart_due: None,
         has_exit: false,
     };
+    let handle = Arc::new(Handle::new(watched, request_door, kill_door));
+    // Before the actor runs: one that ended while we were away may remove itself at once.
+    shared.containers.insert(actor.intent.id.clone(), handle.clone());
     tokio::spawn(actor.run(ended));
-    Arc::new(Handle::new(watched, request_door, kill_door))
+    handle
 }
 
 impl Actor {
