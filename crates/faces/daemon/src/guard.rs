@@ -6,9 +6,12 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// The lock; also the sign that a root is ours.
 const LOCK: &str = "gantry.lock";
+/// How long a lock may outlive the daemon that took it.
+const INHERITED: Duration = Duration::from_secs(2);
 /// Names in a root that only Docker's own daemon makes.
 const DOCKERS: &[&str] = &["engine-id", "image", "buildkit", "containerd", "swarm"];
 
@@ -64,10 +67,8 @@ pub(crate) fn hold(root: &Path, option: &'static str) -> Result<Root, GuardError
         .mode(0o600)
         .open(&path)
         .map_err(prepare)?;
-    if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-        let mut pid = String::new();
-        let _ = lock.read_to_string(&mut pid);
-        return Err(GuardError::Taken { root: root.to_owned(), pid: pid.trim().to_owned(), option });
+    if let Err(pid) = take(&mut lock) {
+        return Err(GuardError::Taken { root: root.to_owned(), pid, option });
     }
     let write = |lock: &mut File| {
         lock.set_len(0)?;
@@ -76,6 +77,22 @@ pub(crate) fn hold(root: &Path, option: &'static str) -> Result<Root, GuardError
     };
     write(&mut lock).map_err(prepare)?;
     Ok(Root { _lock: lock })
+}
+
+/// Takes the lock, or tells who has it. A daemon that was killed while it started a supervisor leaves its lock, for
+/// the few milliseconds until that one is itself, with a process that inherited it.
+fn take(lock: &mut File) -> Result<(), String> {
+    let patience = Instant::now() + INHERITED;
+    while rustix::fs::flock(&*lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        let mut pid = String::new();
+        let _ = lock.rewind().and_then(|()| lock.read_to_string(&mut pid));
+        let pid = pid.trim();
+        if is_daemon(pid) || Instant::now() > patience {
+            return Err(pid.to_owned());
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
 }
 
 /// Refuses a data root with another engine's state. Docker's default place is used only when empty or ours.
