@@ -68,7 +68,7 @@ pub enum VolumeError {
     )]
     NameInvalid(String),
     /// Longer than a folder name may be.
-    #[error("volume name \"{0}\" is longer than 240 characters")]
+    #[error("volume name \"{0}\" is longer than 240 characters: file name too long")]
     NameTooLong(String),
     /// The local driver knows no such option.
     #[error("invalid option: {0:?}")]

@@ -269,6 +269,7 @@ impl Actor {
             return;
         }
         self.intent = Arc::new(intent);
+        super::create::write_readable_copy(&self.shared, &self.intent);
         self.publish();
         let attributes = StringMap::from([("oldName".to_owned(), format!("/{old}"))]);
         self.announce_with("rename", attributes);

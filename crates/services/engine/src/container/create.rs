@@ -315,6 +315,7 @@ fn apply(shared: &Arc<Shared>, id: &str, name: &str, plan: Plan, image: &Image) 
     journal.prepare_layer(image.id())?;
     make_folder(&shared.container_folder(id))?;
     volumes::create_all(&mut intent, &mut journal)?;
+    write_readable_copy(shared, &intent);
     fault::point("create.prepared")?;
     let life = Life::created();
     let record = LifeRecord::new(&life.phase, &life.past, &Reservation::default());
@@ -326,6 +327,15 @@ fn apply(shared: &Arc<Shared>, id: &str, name: &str, plan: Plan, image: &Image) 
     actor::spawn(shared, intent, Found::new_container());
     shared.announce_container(&announced, "create", StringMap::new());
     Ok(())
+}
+
+/// Shows people what is recorded, where Docker keeps its own record; nothing reads it back.
+pub(super) fn write_readable_copy(shared: &Shared, intent: &Intent) {
+    let path = shared.container_folder(&intent.id).join("config.v2.json");
+    let text = serde_json::to_vec(intent).unwrap_or_default();
+    if let Err(error) = std::fs::write(&path, text) {
+        tracing::debug!(container = intent.id, %error, "the readable copy of the record was not written");
+    }
 }
 
 fn describe(id: &str, name: String, plan: Plan, image: &Digest) -> Intent {

@@ -358,7 +358,8 @@ fn check_settings(record: Option<&Record>, name: &str, settings: &EndpointSettin
 
 /// A given address needs a given subnet that holds it.
 fn check_range(record: &Record, address: &str) -> Option<String> {
-    let is_given = !record.ipam.is_empty();
+    // Docker counts the default bridge's subnet as its own choice, also when it comes from `--bip`.
+    let is_given = !record.ipam.is_empty() && record.name != "bridge";
     let contains =
         |address: Ipv4Addr| record.bridge.as_ref().is_some_and(|bridge| bridge.subnet.contains(address));
     match address.parse() {

@@ -385,7 +385,7 @@ fn a_given_address_is_honoured_on_networks_with_a_given_subnet_only() {
         );
         assert_eq!(
             check("bridge", "10.1.1.1").unwrap_err(),
-            "invalid config for network bridge: invalid endpoint settings:\n* user specified IP address is supported on user defined networks only\n* no configured subnet or ip-range contain the IP address 10.1.1.1"
+            "invalid config for network bridge: invalid endpoint settings:\n* user specified IP address is supported on user defined networks only\n* user specified IP address is supported only when connecting to networks with user configured subnets"
         );
         let mut first = wish('a', "net1", &[]);
         first.endpoints.insert("net1".to_owned(), endpoint("10.77.0.9"));
