@@ -4,7 +4,7 @@
 mod images;
 mod system;
 
-pub(crate) use images::{image_inspect, image_list};
+pub(crate) use images::{disk_usage, image_inspect, image_list};
 pub(crate) use system::info;
 
 use engine_api::container::{ContainerInspectResponse, ContainerSummary};

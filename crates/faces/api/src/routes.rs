@@ -51,6 +51,7 @@ const ROUTES: &[Route] = table! {
     GET "/version" => system::version;
     GET "/info" => system::info;
     GET "/events" => system::events;
+    GET "/system/df" => system::disk_usage;
     POST "/auth" => auth::check;
 
     GET "/containers/json" => container::list;

@@ -1,6 +1,9 @@
 //! The daemon and its host: version and info.
 #![expect(missing_docs, reason = "the fields are those of the Engine API document, which describes them")]
 
+use crate::container::ContainerSummary;
+use crate::image::ImageSummary;
+use crate::volume::Volume;
 use crate::{StringMap, is_empty, is_zero};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -239,4 +242,15 @@ pub struct SystemInfo {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub containerd: Option<ContainerdInfo>,
     pub warnings: Option<Vec<String>>,
+}
+
+/// The answer of `GET /system/df`; what was not asked for is `null`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct DiskUsage {
+    pub layers_size: i64,
+    pub images: Option<Vec<ImageSummary>>,
+    pub containers: Option<Vec<ContainerSummary>>,
+    pub volumes: Option<Vec<Volume>>,
+    pub build_cache: Option<Vec<serde_json::Value>>,
 }

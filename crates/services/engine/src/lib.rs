@@ -41,3 +41,4 @@ pub use events::{EventStream, EventsOptions};
 pub use image::{
     ImageListOptions, ImageRemoveOptions, ImportOptions, LoadOptions, ProgressStream, PullOptions,
 };
+pub use system::disk_usage::DiskUsageOptions;

@@ -1,7 +1,8 @@
-//! The answers of `GET /images/{name}/json` and `GET /images/json`.
+//! The answers of `GET /images/{name}/json`, `GET /images/json` and `GET /system/df`.
 
 use crate::error::ApiError;
 use engine_api::image::{ImageInspect, ImageSummary};
+use engine_api::system::DiskUsage;
 use engine_api::version::ApiVersion;
 use http::StatusCode;
 use serde::Serialize;
@@ -68,6 +69,17 @@ pub(crate) fn image_list(version: ApiVersion, images: Vec<ImageSummary>) -> Resu
         Ok(answer)
     });
     gated.collect()
+}
+
+/// What objects take on the disk.
+pub(crate) fn disk_usage(version: ApiVersion, usage: &DiskUsage) -> Result<Value, ApiError> {
+    let mut answer = to_value(usage)?;
+    if version.before(44) {
+        for image in answer["Images"].as_array_mut().into_iter().flatten() {
+            image["VirtualSize"] = image["Size"].clone();
+        }
+    }
+    Ok(answer)
 }
 
 #[cfg(test)]

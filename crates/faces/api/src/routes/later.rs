@@ -11,7 +11,6 @@ use http::{Method, StatusCode};
 
 /// The rows.
 pub(super) const ROUTES: &[Route] = table! {
-    GET "/system/df" => not_yet;
     POST "/commit" => not_yet;
     POST "/build" => not_yet;
     POST "/build/" {} => not_yet;
@@ -30,15 +29,17 @@ pub(super) const ROUTES: &[Route] = table! {
     GET "/images/get" => not_yet;
     GET "/images/" {} "/get" => not_yet;
     POST "/images/" {} "/push" => not_yet;
-    POST "/images/prune" => not_yet;
+    POST "/images/prune" => prune_images;
     POST "/networks/" {} "/connect" => of_network;
     POST "/networks/" {} "/disconnect" => of_network;
-    POST "/networks/prune" => not_yet;
+    POST "/networks/prune" => prune_networks;
     PUT "/volumes/" {} => not_yet;
-    GET "/plugins" => not_yet;
-    GET "/plugins/" {} => not_yet;
+    GET "/plugins" => no_plugins;
+    GET "/plugins/" {} "/json" => no_such_plugin;
+    POST "/plugins/" {} "/enable" => no_such_plugin;
+    POST "/plugins/" {} "/disable" => no_such_plugin;
     POST "/plugins/" {} => not_yet;
-    DELETE "/plugins/" {} => not_yet;
+    DELETE "/plugins/" {} => no_such_plugin;
     GET "/swarm" => no_manager;
     GET "/swarm/unlockkey" => no_manager;
     POST "/swarm/update" => no_manager;
@@ -76,8 +77,23 @@ async fn of_container(call: Call) -> Result<Answer, ApiError> {
 
 /// An unreadable body or an unknown network is more worth saying.
 async fn of_network(mut call: Call) -> Result<Answer, ApiError> {
-    let _: NetworkConnectRequest = call.document().await?;
+    let request: NetworkConnectRequest = call.document().await?;
     call.engine.network_inspect(&call.name, "").await?;
+    if request.container.is_empty() {
+        return Err(ApiError::bad_request("invalid name or ID supplied: \"\""));
+    }
+    not_yet(call).await
+}
+
+/// Wrong filters are more worth saying.
+async fn prune_images(call: Call) -> Result<Answer, ApiError> {
+    call.filters()?.validate(&["dangling", "label", "label!", "until"])?;
+    not_yet(call).await
+}
+
+/// Wrong filters are more worth saying.
+async fn prune_networks(call: Call) -> Result<Answer, ApiError> {
+    call.filters()?.validate(&["label", "label!", "until"])?;
     not_yet(call).await
 }
 

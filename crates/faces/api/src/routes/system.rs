@@ -1,11 +1,11 @@
-//! `/_ping`, `/version`, `/info`, `/events`.
+//! `/_ping`, `/version`, `/info`, `/events`, `/system/df`.
 
 use crate::answer::{Answer, JSON, TEXT, json_bytes, respond};
 use crate::body::Body;
 use crate::call::Call;
 use crate::error::ApiError;
 use crate::gate;
-use engine::EventsOptions;
+use engine::{DiskUsageOptions, EventsOptions};
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue, PRAGMA};
 use http::{Response, StatusCode};
 
@@ -68,4 +68,21 @@ pub(super) async fn events(call: Call) -> Result<Answer, ApiError> {
         }
     });
     Ok(answer)
+}
+
+/// `GET /system/df` (SystemDataUsage).
+pub(super) async fn disk_usage(call: Call) -> Result<Answer, ApiError> {
+    let kinds = if call.version.before(42) { Vec::new() } else { call.query.all("type") };
+    let known = ["container", "image", "volume", "build-cache"];
+    if let Some(other) = kinds.iter().find(|kind| !known.contains(&kind.as_str())) {
+        return Err(ApiError::bad_request(format!("unknown object type: {other}")));
+    }
+    let wants = |kind: &str| kinds.is_empty() || kinds.iter().any(|wanted| wanted == kind);
+    let options = DiskUsageOptions {
+        containers: wants("container"),
+        images: wants("image"),
+        volumes: wants("volume"),
+        build_cache: wants("build-cache"),
+    };
+    Answer::ok(&gate::disk_usage(call.version, &call.engine.disk_usage(options).await?)?)
 }
