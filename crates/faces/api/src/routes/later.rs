@@ -69,6 +69,16 @@ async fn not_yet(_call: Call) -> Result<Answer, ApiError> {
     Err(ApiError::new(StatusCode::NOT_IMPLEMENTED, message))
 }
 
+/// None can be installed, so there are none.
+async fn no_plugins(_call: Call) -> Result<Answer, ApiError> {
+    Answer::ok(&[(); 0])
+}
+
+/// `docker inspect` asks this of every name that nothing else has.
+async fn no_such_plugin(call: Call) -> Result<Answer, ApiError> {
+    Err(ApiError::new(StatusCode::NOT_FOUND, format!("plugin {:?} not found", call.name)))
+}
+
 /// An unknown container is more worth saying.
 async fn of_container(call: Call) -> Result<Answer, ApiError> {
     call.engine.container_inspect(&call.name, Size::Omitted).await?;
