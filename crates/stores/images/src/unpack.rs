@@ -31,8 +31,10 @@ const OPAQUE_ATTRIBUTE: &str = "trusted.overlay.opaque";
 const KEPT_FOLDERS: usize = 16;
 /// Bytes written between two looks at the free space.
 const CHECK_EVERY: u64 = 32 * 1024 * 1024;
-/// What stays free on the data root's file system, so that the store can still record a removal.
+/// What stays free on the data root's file system, so that the store can still record a removal: so much,
+/// but of a small one no more than this part.
 const RESERVE: u64 = 64 * 1024 * 1024;
+const SMALLEST_PART: u64 = 64;
 
 /// Why a layer could not be unpacked.
 #[derive(Debug, thiserror::Error)]
@@ -121,10 +123,7 @@ impl Place<'_> {
 
 fn entry_error(action: &'static str, path: &[u8]) -> impl FnOnce(Errno) -> UnpackError {
     let path = String::from_utf8_lossy(path).into_owned();
-    move |cause| match cause {
-        Errno::NOSPC | Errno::DQUOT => UnpackError::Full,
-        cause => UnpackError::Entry { action, path, cause },
-    }
+    move |cause| UnpackError::Entry { action, path, cause }
 }
 
 fn errno_text(errno: Errno) -> String {
@@ -537,8 +536,10 @@ fn times((seconds, nanoseconds): (i64, u32)) -> Timestamps {
 
 /// Refuses to go on when the file system is nearly full.
 pub(crate) fn check_room(folder: BorrowedFd<'_>) -> Result<(), UnpackError> {
-    match rustix::fs::fstatvfs(folder) {
-        Ok(facts) if facts.f_bavail.saturating_mul(facts.f_frsize) < RESERVE => Err(UnpackError::Full),
-        _ => Ok(()),
+    let Ok(facts) = rustix::fs::fstatvfs(folder) else { return Ok(()) };
+    let bytes = |blocks: u64| blocks.saturating_mul(facts.f_frsize);
+    match bytes(facts.f_bavail) < RESERVE.min(bytes(facts.f_blocks) / SMALLEST_PART) {
+        true => Err(UnpackError::Full),
+        false => Ok(()),
     }
 }

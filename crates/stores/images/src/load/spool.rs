@@ -11,7 +11,7 @@ use super::LoadError;
 use crate::blob::LARGEST_DOCUMENT;
 use crate::compression::with_plain;
 use crate::error::StoreError;
-use crate::store::ImageStore;
+use crate::store::{ImageStore, unique_name};
 use crate::tar::{Kind, Reader, TarError};
 use crate::unpack::check_room;
 
@@ -44,7 +44,9 @@ pub(super) struct Spool {
 impl Spool {
     /// Reads an archive, plain or compressed, to its end.
     pub(super) fn fill(store: &ImageStore, source: impl Read + Send) -> Result<Spool, LoadError> {
-        let path = store.places().temporary();
+        // Named as Docker's, since errors show it.
+        let number = u32::from_str_radix(&unique_name()[..8], 16).unwrap_or_default();
+        let path = store.places().temporary().with_file_name(format!("docker-import-{number}"));
         let file = File::options().read(true).write(true).create_new(true).open(&path);
         let file = file.map_err(StoreError::io("create", &path))?;
         std::fs::remove_file(&path).map_err(StoreError::io("remove", &path))?;

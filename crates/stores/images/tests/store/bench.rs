@@ -20,7 +20,11 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new() -> Bench {
-        let folder = tempfile::tempdir().unwrap();
+        Bench::below(&std::env::temp_dir())
+    }
+
+    pub(crate) fn below(place: &Path) -> Bench {
+        let folder = tempfile::tempdir_in(place).unwrap();
         let store = open(folder.path());
         Bench { folder, store }
     }

@@ -164,6 +164,29 @@ fn broken_archives_are_told_in_dockers_words_and_leave_nothing() {
 }
 
 #[test]
+fn a_full_disk_is_told_and_the_store_goes_on() {
+    testing::on_host(&[], |host| {
+        let small = host.path("small");
+        fs::create_dir(&small).unwrap();
+        let size = c"size=24m";
+        rustix::mount::mount("tmpfs", &small, "tmpfs", rustix::mount::MountFlags::empty(), size).unwrap();
+        let bench = Bench::below(&small);
+        let big: Vec<Item> =
+            (0..40).map(|number| Item::file(&format!("f{number}"), &vec![number; 1 << 20])).collect();
+        let error = bench.import(archive(&big)).unwrap_err().to_string();
+        assert!(error.ends_with("no space left on device"), "{error}");
+        assert!(
+            testing::wait::until(testing::wait::PATIENCE, || bench.content().is_empty()),
+            "{:?}",
+            bench.content()
+        );
+        // The trash is emptied in the background; then there is room again.
+        let fits = || bench.import(archive(&big[..10])).is_ok();
+        assert!(testing::wait::until(testing::wait::PATIENCE, fits));
+    });
+}
+
+#[test]
 fn a_cut_between_entries_is_an_end() {
     let bench = Bench::new();
     assert!(bench.import(open_archive(&[Item::file("f", b"x")])).is_ok());
