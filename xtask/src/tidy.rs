@@ -17,7 +17,10 @@ pub(crate) const LAYERS: [&str; 5] = ["language", "kernel", "stores", "services"
 
 /// The order inside a layer; a crate may use those before it. What is not listed comes last and alone.
 const ORDER: &[(&str, &[&str])] = &[
-    ("language", &["units", "reference", "oci-spec", "engine-api", "log-format", "flags", "template", "build-info"]),
+    (
+        "language",
+        &["units", "reference", "oci-spec", "engine-api", "log-format", "flags", "template", "build-info"],
+    ),
     ("kernel", &["sys", "mount", "cgroup", "netlink", "network", "runtime", "shim"]),
     ("stores", &["db", "images", "volumes", "logs"]),
     ("services", &["engine"]),

@@ -129,8 +129,14 @@ fn lies_of(daemon: &Daemon) -> Vec<String> {
     }
     let supervisors = testing::program::shell("pgrep -x gantry-shim | wc -l");
     if supervisors.text().parse() != Ok(running) {
-        let tree = testing::program::shell("ps -eo pid,ppid,stat,wchan:20,args --forest; find /run/gantry; nft list ruleset");
-        lies.push(format!("{} supervisors for {running} running containers\n{all}\n{}", supervisors.text(), tree.stdout));
+        let tree = testing::program::shell(
+            "ps -eo pid,ppid,stat,wchan:20,args --forest; find /run/gantry; nft list ruleset",
+        );
+        lies.push(format!(
+            "{} supervisors for {running} running containers\n{all}\n{}",
+            supervisors.text(),
+            tree.stdout
+        ));
     }
     lies
 }
