@@ -229,3 +229,24 @@ fn short_runs_never_lose_their_line_or_their_end() {
         drop(daemon);
     });
 }
+
+#[test]
+fn short_execs_never_lose_their_line_or_their_code() {
+    testing::on_host(&[], |host| {
+        let daemon = daemon(host);
+        create(&daemon, "box", "sleep 1000", json!({}));
+        daemon.post("/containers/box/start", &Value::Null).expect(204);
+        std::thread::scope(|scope| {
+            for face in [Face::Docker, Face::Gantry] {
+                scope.spawn(move || {
+                    let client = Client::new(&face.program(), None);
+                    for round in 0..100 {
+                        let line = format!("docker exec box sh -c 'echo {round}; exit 9'");
+                        client.sh(&line).code(9).prints(&format!("{round}\n"));
+                    }
+                });
+            }
+        });
+        drop(daemon);
+    });
+}

@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use engine_api::StringMap;
@@ -20,6 +21,9 @@ use super::{capabilities, detach_keys, environment, resize, spec};
 use crate::engine::{Shared, blocking};
 use crate::error::{Error, Kind};
 use crate::{Engine, names};
+
+/// How long an inspect waits for a supervisor; past it, it tells what is known.
+const CATCH_UP_LIMIT: Duration = Duration::from_secs(1);
 
 /// A valid exec start that waits for its socket.
 pub struct ExecTicket {
@@ -184,7 +188,11 @@ impl Engine {
     /// # Errors
     /// `NotFound`.
     pub async fn exec_inspect(&self, id: &str) -> Result<ExecInspectResponse, Error> {
-        let (exec, _) = self.find_exec(id)?;
+        let (mut exec, view) = self.find_exec(id)?;
+        if matches!(exec.state, ExecState::Starting | ExecState::Running { .. }) {
+            self.catch_up(id, &view).await;
+            (exec, _) = self.find_exec(id)?;
+        }
         let request = &exec.request;
         let (running, exit_code, pid) = match exec.state {
             ExecState::Created => (false, None, 0),
@@ -238,6 +246,18 @@ impl Engine {
                 Err(Error::not_found(format!("NotFound: process does not exist {id}: not found")))
             }
             Err(error) => Err(Error::system(error.to_string())),
+        }
+    }
+
+    /// Asks the supervisor for the ends that it has told and that are still on their way to us: a client asks for
+    /// the exit code as soon as its stream has ended.
+    async fn catch_up(&self, id: &str, view: &View) {
+        let Some(supervisor) = &view.supervisor else { return };
+        let asked = tokio::time::timeout(CATCH_UP_LIMIT, supervisor.call(Request::State, vec![])).await;
+        let Ok(Ok(Answer::State(state))) = asked else { return };
+        let told = state.execs.iter().find(|told| told.exec == id);
+        if let Some(code) = told.and_then(|told| told.exit_code) {
+            self.shared.execs.finish(id, code);
         }
     }
 
