@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
 use engine::{AttachOptions, LogsOptions};
 
@@ -13,6 +14,11 @@ pub(crate) const CASES: &[Case] = &[
     (
         "a_client_that_attached_before_the_start_misses_nothing",
         a_client_that_attached_before_the_start_misses_nothing,
+    ),
+    ("a_start_waits_for_the_attach_that_came_before_it", a_start_waits_for_the_attach_that_came_before_it),
+    (
+        "a_start_does_not_wait_for_an_attach_that_was_given_up",
+        a_start_does_not_wait_for_an_attach_that_was_given_up,
     ),
     ("input_reaches_the_process_and_its_end_does_too", input_reaches_the_process_and_its_end_does_too),
     ("a_follower_gets_the_last_line_and_then_the_end", a_follower_gets_the_last_line_and_then_the_end),
@@ -43,6 +49,37 @@ fn a_client_that_attached_before_the_start_misses_nothing(bench: &Bench) {
     let mut bytes = Vec::new();
     late.read_to_end(&mut bytes).unwrap();
     assert_eq!(unframe(&bytes), "first\nlast\n");
+}
+
+/// A client sends its start once it has read the head of the attach's answer; its socket is still on its way then.
+fn a_start_waits_for_the_attach_that_came_before_it(bench: &Bench) {
+    let id = bench.create(&["echo", "quick"]);
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    ours.set_read_timeout(Some(PATIENCE)).unwrap();
+    bench.wait_on(async {
+        let ticket = bench.engine.container_attach(&id, output()).await.unwrap();
+        let connect = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            ticket.connect(theirs.into(), vec![]).await
+        };
+        let (started, connected) = tokio::join!(bench.engine.container_start(&id), connect);
+        started.unwrap();
+        connected.unwrap();
+    });
+    let mut bytes = Vec::new();
+    ours.read_to_end(&mut bytes).unwrap();
+    assert_eq!(unframe(&bytes), "quick\n");
+}
+
+fn a_start_does_not_wait_for_an_attach_that_was_given_up(bench: &Bench) {
+    let id = bench.create(&["true"]);
+    bench.wait_on(async {
+        drop(bench.engine.container_attach(&id, output()).await.unwrap());
+        let begin = Instant::now();
+        bench.engine.container_start(&id).await.unwrap();
+        assert!(begin.elapsed() < Duration::from_millis(1500), "{:?}", begin.elapsed());
+    });
+    assert_eq!(bench.wait(&id), 0);
 }
 
 fn input_reaches_the_process_and_its_end_does_too(bench: &Bench) {
