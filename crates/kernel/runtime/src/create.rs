@@ -6,6 +6,7 @@ use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use cgroup::{Attach, Group, Version};
 use mount::path::Target;
@@ -19,11 +20,15 @@ use sys::process::{Birth, Child, Namespaces, clone_process, join_namespace};
 
 use crate::child::{CgroupView, Common, ContainerChild, PreparedMount, run_container};
 use crate::error::CreateError;
-use crate::handshake::Ward;
+use crate::handshake::{Setback, Ward};
 use crate::plan::{ContainerPlan, MountKind, ProcessPlan, text};
 use crate::process::{Stdio, UserWish, find_user};
 use crate::report::CGROUP_IS_THERE;
 use crate::seccomp::Program;
+
+/// How long a child may take to set itself up, and to begin: less than a daemon waits for a container's start, so
+/// that it learns the reason.
+const LIMIT: Duration = Duration::from_secs(45);
 
 /// Where the root file system comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,7 +127,7 @@ impl Created {
     /// and ends with 255, with the reason in its stderr, as under runc.
     ///
     /// # Errors
-    /// [`CreateError::Gone`] when it was started before.
+    /// [`CreateError::Gone`] when it was started before, [`CreateError::Late`] when it hangs.
     pub fn start(&mut self) -> Result<(), CreateError> {
         let mut ward = self.ward.take().ok_or(CreateError::Gone)?;
         ward.begin()?;
@@ -175,11 +180,11 @@ pub fn create(
     let mut cgroup = GroupGuard(None);
     let mut ward = bear(&child, request.cgroup, &mut cgroup, ours)?;
     let (root, tasks) = child.into_rest();
-    let from_child = |failure| CreateError::from_child(failure, Some(&plan), &process, &tasks);
+    let from_child = |setback| CreateError::from_child(setback, Some(&plan), &process, &tasks);
     let meanwhile = while_mounted(&mut ward, request.cgroup, &mut cgroup, while_mounting);
     if let Err(error) = meanwhile {
         // A child that is gone is a reason for the other failure, and says more.
-        return Err(ward.reported_failure().map_or(error, |failure| from_child(Some(failure))));
+        return Err(ward.reported_failure().map_or(error, |failure| from_child(Setback::Reported(failure))));
     }
     ward.await_ready().map_err(from_child)?;
     ward.apply(&process)?;
@@ -239,7 +244,7 @@ fn bear(
     let born = in_pid_namespace(pid_namespace.as_ref().map(AsFd::as_fd), || {
         clone_process(birth, || run_container(child, &mut ours))
     })?;
-    Ok(Ward::new(born, ours))
+    Ok(Ward::new(born, ours, LIMIT))
 }
 
 /// Runs `clone` with children born in another PID namespace.

@@ -1,9 +1,11 @@
 //! Why a container or an exec could not be created, in runc's words where Docker shows them.
 
 use std::error::Error;
+use std::time::Duration;
 
 use rustix::io::Errno;
 
+use crate::handshake::Setback;
 use crate::plan::{ContainerPlan, ProcessPlan, Program};
 use crate::report::{Failure, Step, words};
 use crate::user::UserError;
@@ -47,6 +49,9 @@ pub enum CreateError {
     /// The child ended without a report: killed, perhaps for lack of memory.
     #[error("container init was killed before it could begin")]
     Gone,
+    /// The child hung: on a dead file server, in a frozen control group. It was killed.
+    #[error("the container's process was not ready within {0:?}")]
+    Late(Duration),
 }
 
 impl CreateError {
@@ -65,14 +70,18 @@ impl CreateError {
         Self::Step { what: what.into(), errno }
     }
 
-    /// What a child reported, with the names from its plans.
+    /// What kept a child from becoming ready, with the names from its plans.
     pub(crate) fn from_child(
-        failure: Option<Failure>,
+        setback: Setback,
         container: Option<&ContainerPlan>,
         process: &ProcessPlan,
         tasks: &[std::ffi::CString],
     ) -> Self {
-        let Some(Failure { step, index, errno }) = failure else { return Self::Gone };
+        let Failure { step, index, errno } = match setback {
+            Setback::Reported(failure) => failure,
+            Setback::Gone => return Self::Gone,
+            Setback::Late(limit) => return Self::Late(limit),
+        };
         let index = usize::from(index);
         let name = |list: Option<&[std::ffi::CString]>| {
             list.and_then(|list| list.get(index))

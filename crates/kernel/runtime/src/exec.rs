@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use cgroup::{Attach, Group};
 use oci_spec::runtime::Process;
@@ -17,6 +18,10 @@ use crate::handshake::Ward;
 use crate::plan::ProcessPlan;
 use crate::process::{Stdio, UserWish, find_user};
 use crate::seccomp::Program;
+
+/// How long the process may take to join, and to begin. The caller serves the container meanwhile to nobody else, and
+/// a daemon takes a supervisor that is silent for ten seconds for lost.
+const LIMIT: Duration = Duration::from_secs(4);
 
 /// A process to run in a running container.
 #[derive(Debug)]
@@ -84,9 +89,9 @@ pub fn exec(request: ExecRequest<'_>) -> Result<ExecChild, CreateError> {
     if was_dumpable {
         let _ = set_dumpable(true);
     }
-    let mut ward = Ward::new(born?, ours);
+    let mut ward = Ward::new(born?, ours, LIMIT);
     let tasks = joiner.into_rest();
-    ward.await_ready().map_err(|failure| CreateError::from_child(failure, None, &process, &tasks))?;
+    ward.await_ready().map_err(|setback| CreateError::from_child(setback, None, &process, &tasks))?;
     ward.apply(&process)?;
     ward.begin()?;
     let terminal = ward.terminal.take();

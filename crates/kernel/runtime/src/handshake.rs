@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -12,17 +13,34 @@ use crate::error::CreateError;
 use crate::plan::ProcessPlan;
 use crate::report::{BEGIN, Failure, LENGTH, Message, Step};
 
+/// How long a killed child is waited for. One that hangs in the kernel (a dead file server, a frozen group) dies
+/// when the kernel lets go of it, and its parent has others to serve.
+const DEATH_LIMIT: Duration = Duration::from_secs(1);
+
 /// A child on its way, and the parent's end of its socket. Killed and reaped when dropped, unless it was let go.
 #[derive(Debug)]
 pub(crate) struct Ward {
     child: Option<Child>,
     socket: OwnedFd,
+    /// How long it may take to each of its two reports: that it is ready, and that its program has begun.
+    limit: Duration,
     pub(crate) terminal: Option<OwnedFd>,
 }
 
+/// Why a child will not become ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Setback {
+    /// It said why.
+    Reported(Failure),
+    /// It ended without a report.
+    Gone,
+    /// It said nothing for so long.
+    Late(Duration),
+}
+
 impl Ward {
-    pub(crate) fn new(child: Child, socket: OwnedFd) -> Self {
-        Self { child: Some(child), socket, terminal: None }
+    pub(crate) fn new(child: Child, socket: OwnedFd, limit: Duration) -> Self {
+        Self { child: Some(child), socket, limit, terminal: None }
     }
 
     pub(crate) fn child(&self) -> Option<&Child> {
@@ -38,14 +56,15 @@ impl Ward {
         let _ = sys::socket::send(self.socket.as_fd(), &[word], &[]);
     }
 
-    /// Reads until the child is ready, keeping its terminal. None when it ended without a report.
-    pub(crate) fn await_ready(&mut self) -> Result<(), Option<Failure>> {
+    /// Reads until the child is ready, keeping its terminal.
+    pub(crate) fn await_ready(&mut self) -> Result<(), Setback> {
+        let end = Instant::now() + self.limit;
         loop {
-            match self.read() {
+            match self.read_until(end)? {
                 Some(Message::Ready) => return Ok(()),
                 Some(Message::Terminal) => {}
-                Some(Message::Failed(failure)) => return Err(Some(failure)),
-                None => return Err(None),
+                Some(Message::Failed(failure)) => return Err(Setback::Reported(failure)),
+                None => return Err(Setback::Gone),
             }
         }
     }
@@ -53,8 +72,7 @@ impl Ward {
     /// A failure that the child has reported by now: it may be why the parent's own work failed.
     pub(crate) fn reported_failure(&mut self) -> Option<Failure> {
         loop {
-            let mut readable = [PollFd::new(&self.socket, PollFlags::IN)];
-            if poll(&mut readable, Some(&Timespec::default())) != Ok(1) {
+            if !becomes_readable(&self.socket, Instant::now()) {
                 return None;
             }
             match self.read()? {
@@ -62,6 +80,11 @@ impl Ward {
                 Message::Terminal | Message::Ready => {}
             }
         }
+    }
+
+    /// The next message; none when the child's end is closed.
+    fn read_until(&mut self, end: Instant) -> Result<Option<Message>, Setback> {
+        if becomes_readable(&self.socket, end) { Ok(self.read()) } else { Err(Setback::Late(self.limit)) }
     }
 
     fn read(&mut self) -> Option<Message> {
@@ -94,9 +117,10 @@ impl Ward {
     /// process has begun, wrote the reason to its stderr and ends with 255, as under runc.
     pub(crate) fn begin(&mut self) -> Result<(), CreateError> {
         self.say(BEGIN);
-        match self.read() {
-            None | Some(Message::Failed(Failure { step: Step::Execute, .. })) => Ok(()),
-            Some(_) => Err(CreateError::Gone),
+        match self.read_until(Instant::now() + self.limit) {
+            Ok(None | Some(Message::Failed(Failure { step: Step::Execute, .. }))) => Ok(()),
+            Ok(Some(_)) | Err(Setback::Gone | Setback::Reported(_)) => Err(CreateError::Gone),
+            Err(Setback::Late(limit)) => Err(CreateError::Late(limit)),
         }
     }
 
@@ -110,7 +134,65 @@ impl Drop for Ward {
     fn drop(&mut self) {
         if let Some(child) = self.child.take() {
             let _ = pidfd_send_signal(&child.pidfd, Signal::KILL);
-            let _ = waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED);
+            if becomes_readable(&child.pidfd, Instant::now() + DEATH_LIMIT) {
+                let _ = waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED);
+            }
         }
+    }
+}
+
+/// Waits until something can be read, or the other side is gone, but not beyond `end`.
+fn becomes_readable(fd: &OwnedFd, end: Instant) -> bool {
+    loop {
+        let left = Timespec::try_from(end.saturating_duration_since(Instant::now())).unwrap_or_default();
+        match poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&left)) {
+            Ok(0) => return false,
+            Err(Errno::INTR) => {}
+            // A socket that cannot be polled is read, which tells why.
+            Ok(_) | Err(_) => return true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::process::{Pid, test_kill_process};
+    use sys::process::{Birth, clone_process};
+
+    /// A child that says `first`, if anything, and then hangs.
+    fn hanging(first: Option<Message>) -> (Ward, Pid) {
+        let (ours, theirs) = sys::socket::message_pair().unwrap();
+        let child = clone_process(Birth::default(), || {
+            if let Some(message) = first {
+                let _ = rustix::io::write(&theirs, &message.to_bytes());
+            }
+            loop {
+                let _ = poll(&mut [], Some(&Timespec { tv_sec: 60, tv_nsec: 0 }));
+            }
+        })
+        .unwrap();
+        let pid = Pid::from_raw(i32::try_from(child.pid).unwrap()).unwrap();
+        (Ward::new(child, ours, Duration::from_millis(50)), pid)
+    }
+
+    #[test]
+    fn a_child_that_never_becomes_ready_is_given_up_and_killed() {
+        let (mut ward, pid) = hanging(None);
+        assert_eq!(ward.await_ready(), Err(Setback::Late(Duration::from_millis(50))));
+        assert_eq!(test_kill_process(pid), Ok(()));
+        drop(ward);
+        assert_eq!(test_kill_process(pid), Err(Errno::SRCH));
+    }
+
+    #[test]
+    fn a_program_that_never_begins_is_given_up() {
+        let (mut ward, pid) = hanging(Some(Message::Ready));
+        assert_eq!(ward.await_ready(), Ok(()));
+        let error = ward.begin().unwrap_err();
+        assert!(matches!(error, CreateError::Late(_)), "{error:?}");
+        assert_eq!(error.to_string(), "the container's process was not ready within 50ms");
+        drop(ward);
+        assert_eq!(test_kill_process(pid), Err(Errno::SRCH));
     }
 }

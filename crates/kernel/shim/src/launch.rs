@@ -236,7 +236,7 @@ fn refuse(error: &CreateError) -> Refusal {
         CreateError::Overlay(error) => ("overlay".to_owned(), Some(error.errno.raw_os_error())),
         CreateError::Invalid(_) => ("spec".to_owned(), None),
         CreateError::WhileMounting(_) => ("network".to_owned(), None),
-        CreateError::Gone => ("init".to_owned(), None),
+        CreateError::Gone | CreateError::Late(_) => ("init".to_owned(), None),
     };
     Refusal {
         kind: RefusalKind::Start,
