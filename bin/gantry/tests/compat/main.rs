@@ -6,5 +6,6 @@
 
 mod answers;
 mod errors;
+mod fields;
 mod pushed;
 mod streams;
