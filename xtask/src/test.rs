@@ -7,9 +7,11 @@
 //! --full    the same with more and longer runs; what the virtual machine would show is counted there
 //! ```
 
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use crate::{project, setup};
 
@@ -36,12 +38,70 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         false => &["test", "--no-fail-fast", "--tests", "--bins", "--lib"],
     };
     let words = [runner, selection, &FEATURES].concat();
-    println!("$ cargo {}", words.join(" "));
     let mut tests = project::command("cargo", &words);
     if is_full {
         tests.env("GANTRY_KILLS", "200");
     }
-    project::finish(&mut tests)?;
+    println!("$ cargo {}", words.join(" "));
+    let (count, outcome) = run_counted(&mut tests)?;
     println!("tests took {} s", begun.elapsed().as_secs());
-    Ok(())
+    println!("{} passed, {} failed", count.passed, count.failed);
+    outcome
+}
+
+/// How many tests ended how.
+#[derive(Default)]
+struct Count {
+    passed: u64,
+    failed: u64,
+}
+
+impl Count {
+    /// Adds what a runner's summary says: libtest's for one binary, nextest's for all.
+    fn add(&mut self, line: &str) {
+        let number_before = |word: &str| {
+            let before = line.split(word).next().filter(|before| before.len() < line.len())?;
+            before.trim_end().rsplit(|letter: char| !letter.is_ascii_digit()).next()?.parse::<u64>().ok()
+        };
+        if line.contains("test result:") || line.contains("tests run:") {
+            self.passed += number_before(" passed").unwrap_or(0);
+            self.failed += number_before(" failed").unwrap_or(0) + number_before(" timed out").unwrap_or(0);
+        }
+    }
+}
+
+/// Runs the tests, shows what they print as they print it, and counts.
+fn run_counted(tests: &mut Command) -> Result<(Count, Result<()>)> {
+    // nextest speaks on standard error, libtest on standard output: both go through one pipe.
+    let (reader, writer) = std::io::pipe()?;
+    let mut child = tests.stdout(writer.try_clone()?).stderr(writer).spawn()?;
+    // The command keeps its own copies of the pipe's end until it is told otherwise.
+    tests.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut count = Count::default();
+    for line in BufReader::new(reader).lines() {
+        let line = line.unwrap_or_default();
+        // A test on a private host shows the summary of its inner run when it fails: indented or not, it says 1 failed.
+        if line.starts_with("test result:") || line.trim_start().starts_with("Summary [") {
+            count.add(&line);
+        }
+        println!("{line}");
+    }
+    let status = child.wait()?;
+    let outcome = if status.success() { Ok(()) } else { Err(anyhow!("the tests ended with {status}")) };
+    Ok((count, outcome))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_runners_summaries_are_counted() {
+        let mut count = Count::default();
+        count.add("test result: FAILED. 7 passed; 2 failed; 0 ignored; 0 measured; 9 filtered out; finished in 63.17s");
+        count.add(
+            "     Summary [  65.041s] 300 tests run: 295 passed (1 slow), 4 failed, 1 timed out, 2 skipped",
+        );
+        assert_eq!((count.passed, count.failed), (302, 7));
+    }
 }

@@ -101,6 +101,11 @@ fn judge_file(path: &Path) -> Result<Vec<String>> {
     if text.contains(&note) && !path.starts_with("crates/kernel/sys") {
         complaints.push(format!("{shown}: unsafe code belongs into crates/kernel/sys"));
     }
+    // A test that waits for time to pass is slow on a good day and wrong on a bad one.
+    let is_test = path.iter().any(|part| part == "tests") || path.starts_with("crates/testing");
+    if is_test && text.contains(&["thread::", "sleep("].concat()) {
+        complaints.push(format!("{shown}: sleeps; wait for an event with a deadline (testing::wait)"));
+    }
     Ok(complaints)
 }
 

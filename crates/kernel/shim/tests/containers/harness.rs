@@ -329,12 +329,8 @@ pub(crate) fn read_until(client: &mut UnixStream, text: &str) -> String {
 }
 
 /// Waits until a condition on the outside world holds.
-pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + LIMIT;
-    while !holds() {
-        assert!(Instant::now() < end, "not in time: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+pub(crate) fn eventually(what: &str, holds: impl FnMut() -> bool) {
+    assert!(testing::wait::until(LIMIT, holds), "not in time: {what}");
 }
 
 pub(crate) fn say(client: &mut UnixStream, text: &str) {
