@@ -75,8 +75,8 @@ pub(super) fn output(daemon: &Daemon, id: &str, has_terminal: bool) -> String {
 }
 
 fn judge(daemon: &Daemon, field: &Field) -> Result<(), String> {
-    if let See::Nothing(_) = field.see {
-        return Ok(());
+    if let See::Nothing(reason) = field.see {
+        return if reason.is_empty() { Err("does nothing, for no reason".to_owned()) } else { Ok(()) };
     }
     let script = match field.see {
         See::Prints(script, _) => script,
