@@ -32,10 +32,10 @@ pub fn main(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode
 
 /// Takes the daemon's socket from standard input, and closes everything else that was inherited.
 fn take_socket() -> Option<OwnedFd> {
-    let stdin = std::io::stdin();
-    rustix::net::sockopt::socket_type(&stdin).ok()?;
+    let stdin = rustix::stdio::stdin();
+    rustix::net::sockopt::socket_type(stdin).ok()?;
     background::close_inherited(3, &[]).ok()?;
-    let socket = rustix::io::fcntl_dupfd_cloexec(&stdin, 3).ok()?;
+    let socket = rustix::io::fcntl_dupfd_cloexec(stdin, 3).ok()?;
     let null = rustix::fs::openat(CWD, c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).ok()?;
     replace_standard_stream(null.as_fd(), 0).ok()?;
     Some(socket)

@@ -237,6 +237,7 @@ impl Supervisor {
         self.buffer = Vec::new();
         self.container.log.rest();
         background::return_free_memory();
+        background::return_unused_stack();
     }
 
     /// Makes sure that there is a buffer.

@@ -58,9 +58,43 @@ pub fn return_free_memory() {
     unsafe { libc::malloc_trim(0) };
 }
 
+/// Gives the part of the stack that nothing uses any more back to the kernel; without a word when the caller is not on
+/// the process's first stack. A deep call leaves its pages behind otherwise, as long as the process lives.
+#[inline(never)]
+pub fn return_unused_stack() {
+    /// For what the calls from here on need.
+    const MARGIN: usize = 16 * 1024;
+    /// Less than the megabyte below a stack that the kernel keeps free of mappings (`stack_guard_gap`).
+    const REACH: usize = 512 * 1024;
+    /// Stacks of threads, and the mappings that they are among, are at least 128 MB below the first stack.
+    const LONGEST: usize = 8 * 1024 * 1024;
+    const PAGE: usize = 4096;
+    let local = 0_u8;
+    let here = (&raw const local).addr();
+    // SAFETY: takes an integer only.
+    let base = unsafe { libc::getauxval(libc::AT_RANDOM) };
+    let depth = usize::try_from(base).ok().and_then(|base| base.checked_sub(here));
+    if depth.is_none_or(|depth| depth >= LONGEST) {
+        return;
+    }
+    let end = (here - MARGIN) & !(PAGE - 1);
+    let start = std::ptr::without_provenance_mut(end - REACH);
+    // SAFETY: the range ends below every live frame of this stack: the kernel placed 16 random bytes (AT_RANDOM) right
+    // above its first frame, and `here` is not far below them. It reaches no further down than the gap below the
+    // stack, where nothing is mapped. Pages that are used again come as zeros.
+    unsafe { libc::madvise(start, REACH, libc::MADV_DONTNEED) };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_stack_of_a_thread_is_left_alone() {
+        let page = std::hint::black_box([7_u8; 4096]);
+        return_unused_stack();
+        assert!(page.iter().all(|byte| *byte == 7));
+    }
 
     #[test]
     fn descriptors_that_are_in_use_are_not_closed() {
