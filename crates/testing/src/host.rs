@@ -115,8 +115,17 @@ pub(crate) fn outcome_at(test: &str, needs: &[Needs], body: impl FnOnce(&Host)) 
     match ran.code {
         0 if ran.stdout.contains("1 passed") => Outcome::Passed,
         0 => Outcome::Failed(format!("the test did not find itself as {test}")),
-        _ => Outcome::Failed(format!("{}\n{}", ran.stdout.trim_end(), ran.stderr.trim_end())),
+        _ => Outcome::Failed(format!("{}\n{}", without_runner(&ran.stdout), ran.stderr.trim_end())),
     }
+}
+
+/// What the test printed, without the lines of the inner runner, which would be counted as a test of its own.
+fn without_runner(output: &str) -> String {
+    let is_runners = |line: &&str| {
+        let line = line.trim();
+        line.is_empty() || ["running 1 test", "test ", "failures:"].iter().any(|start| line.starts_with(start))
+    };
+    output.lines().filter(|line| !is_runners(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// Enters the groups one by one (a single-threaded process writing `0` costs no grace period), then leaves
