@@ -200,7 +200,7 @@ impl Settings {
         let engine = EngineConfig {
             data_root: place("data-root", places.data_root),
             exec_root,
-            shim_program: PathBuf::from("/proc/self/exe"),
+            shim_program: EngineConfig::default().shim_program,
             labels: labels(values)?,
             debug: values.is_on("debug"),
             experimental: values.is_on("experimental"),

@@ -5,11 +5,12 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -62,6 +63,17 @@ impl From<io::Error> for ShimError {
 impl From<WireError> for ShimError {
     fn from(error: WireError) -> Self {
         ShimError::Protocol(Some(error))
+    }
+}
+
+/// The running program, to be started as a shim: by a read-only mount of its own, for as long as this process lives, so
+/// that what enters a container cannot be a way to write to the host's file (see [`runtime::sealed`]). Pages are shared
+/// with everything that runs the same file. A kernel that refuses such a mount leaves the plain file.
+pub fn own_program() -> PathBuf {
+    static SEALED: OnceLock<Option<OwnedFd>> = OnceLock::new();
+    match SEALED.get_or_init(|| runtime::sealed::own_executable().ok()) {
+        Some(sealed) => PathBuf::from(format!("/proc/self/fd/{}", sealed.as_raw_fd())),
+        None => PathBuf::from("/proc/self/exe"),
     }
 }
 
@@ -151,7 +163,7 @@ impl ShimClient {
         sockets: &[BorrowedFd<'_>],
         deadline: Duration,
     ) -> Result<(Self, Started), ShimError> {
-        IdleShim::start(Path::new("/proc/self/exe"))?.launch(launch, sockets, deadline)
+        IdleShim::start(&own_program())?.launch(launch, sockets, deadline)
     }
 
     /// Connects to the shim of the container whose folder under the exec root is `exec_dir`.
@@ -292,6 +304,5 @@ pub(crate) fn open_dir(path: &Path) -> rustix::io::Result<OwnedFd> {
 /// The address of the socket in `dir`. An address holds 108 bytes and data roots may be deeper than that,
 /// so the way goes through the descriptor.
 pub(crate) fn socket_address(dir: BorrowedFd<'_>) -> rustix::io::Result<SocketAddrUnix> {
-    use std::os::fd::AsRawFd;
     SocketAddrUnix::new(PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", dir.as_raw_fd())))
 }

@@ -26,7 +26,7 @@ mod role;
 mod streams;
 mod supervisor;
 
-pub use client::{IdleShim, ROLE, SOCKET, ShimClient, ShimError};
+pub use client::{IdleShim, ROLE, SOCKET, ShimClient, ShimError, own_program};
 pub use protocol::{
     Answer, AttachOptions, Event, ExecOptions, Framing, JsonFile, Launch, LogPolicy, NetworkWish, Refusal,
     RefusalKind, Request, Rootfs, Started, Status, StdinWish, UserWish,

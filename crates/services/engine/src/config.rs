@@ -112,7 +112,7 @@ impl Default for EngineConfig {
         Self {
             data_root: PathBuf::from("/var/lib/gantry"),
             exec_root: PathBuf::from("/run/gantry"),
-            shim_program: PathBuf::from("/proc/self/exe"),
+            shim_program: shim::own_program(),
             labels: Vec::new(),
             debug: false,
             experimental: false,

@@ -21,7 +21,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Bench {
     pub(crate) runtime: Runtime,
     pub(crate) engine: Engine,
-    folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 /// The settings of an engine below `folder`.
@@ -29,7 +29,6 @@ pub(crate) fn config(folder: &Path) -> EngineConfig {
     let mut config = EngineConfig {
         data_root: folder.join("data"),
         exec_root: folder.join("exec"),
-        shim_program: std::env::current_exe().unwrap(),
         ..EngineConfig::default()
     };
     // Several engines run in one test, each with a bridge of its own, told apart by its folder.

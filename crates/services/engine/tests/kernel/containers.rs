@@ -5,7 +5,7 @@ use engine_api::container::{HostConfig, RestartPolicy};
 use engine_api::mount::Mount;
 
 use crate::Case;
-use crate::bench::{Bench, request};
+use crate::bench::{Bench, PATIENCE, config, request};
 
 pub(crate) const CASES: &[Case] = &[
     ("a_container_runs_and_its_code_is_told", a_container_runs_and_its_code_is_told),
@@ -23,7 +23,29 @@ pub(crate) const CASES: &[Case] = &[
     ("a_hungry_container_is_shot", a_hungry_container_is_shot),
     ("names_are_unique_and_change", names_are_unique_and_change),
     ("top_lists_the_processes", top_lists_the_processes),
+    (
+        "no_way_leads_from_a_container_to_the_program_on_the_host",
+        no_way_leads_from_a_container_to_the_program_on_the_host,
+    ),
 ];
+
+/// What enters a container still runs the supervisor's program until it executes the container's.
+fn no_way_leads_from_a_container_to_the_program_on_the_host(bench: &Bench) {
+    let id = bench.run(&["sleep", "60"]);
+    let folder = config(bench.folder.path()).exec_root.join("containers").join(&id);
+    let file = folder.join("state.json");
+    // Written behind the answer to the start.
+    assert!(testing::wait::until(PATIENCE, || file.exists()));
+    let state = std::fs::read(file).unwrap();
+    let state: serde_json::Value = serde_json::from_slice(&state).unwrap();
+    let program = format!("/proc/{}/exe", state["shim"]);
+    let mount = rustix::fs::statvfs(program.as_str()).unwrap();
+    assert!(mount.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY), "{:?}", mount.f_flag);
+    // No copy: all that run it share its pages.
+    let inode = |path: &str| std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(path).unwrap());
+    assert_eq!(inode(&program), inode("/proc/self/exe"));
+    bench.remove(&id, true).unwrap();
+}
 
 fn a_container_runs_and_its_code_is_told(bench: &Bench) {
     let id = bench.create(&["sh", "-c", "echo hello; echo oops >&2; exit 7"]);
