@@ -123,7 +123,8 @@ pub(crate) fn outcome_at(test: &str, needs: &[Needs], body: impl FnOnce(&Host)) 
 fn without_runner(output: &str) -> String {
     let is_runners = |line: &&str| {
         let line = line.trim();
-        line.is_empty() || ["running 1 test", "test ", "failures:"].iter().any(|start| line.starts_with(start))
+        line.is_empty()
+            || ["running 1 test", "test ", "failures:"].iter().any(|start| line.starts_with(start))
     };
     output.lines().filter(|line| !is_runners(line)).collect::<Vec<_>>().join("\n")
 }
