@@ -15,19 +15,24 @@ mod log;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::{Builder, JoinHandle};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use batch::Batch;
 use batch::Operation;
-use log::Log;
+use log::{Log, Written};
 
 /// A record's bytes, shared with the store.
 pub type Value = Arc<[u8]>;
 
 type Tables = BTreeMap<String, BTreeMap<String, Value>>;
+
+/// Encoding a frame and syncing a file needs little.
+const COMMIT_STACK: usize = 128 << 10;
 
 /// Why the store could not be opened or a batch not made durable.
 #[derive(Debug, thiserror::Error)]
@@ -97,11 +102,27 @@ struct Shared {
 struct Queue {
     /// Absent while a leader writes.
     log: Option<Log>,
-    pending: Vec<Vec<Operation>>,
+    pending: Vec<Waiting>,
     /// The group that `pending` will be written as.
     next_group: u64,
     /// Outcome of each group that some committer has still to read: how many will, and what happened.
     outcomes: BTreeMap<u64, (usize, Result<(), Arc<DbError>>)>,
+}
+
+/// A batch that is not written yet.
+struct Waiting {
+    operations: Vec<Operation>,
+    /// Who wants to know when it is in the file.
+    written: Option<Sender<()>>,
+}
+
+/// A group that is in the log, or failed to get there, and whoever holds this has to sync.
+struct Begun {
+    group: u64,
+    readers: usize,
+    operations: Vec<Operation>,
+    log: Log,
+    written: Result<Written, DbError>,
 }
 
 impl Db {
@@ -161,7 +182,39 @@ impl Db {
         }
         let mut queue = self.queue();
         let group = queue.next_group;
-        queue.pending.push(batch.into_operations());
+        queue.pending.push(Waiting { operations: batch.into_operations(), written: None });
+        self.wait_for(group, queue)
+    }
+
+    /// Writes `batch`, and has a thread of its own do the rest of what [`Db::commit`] does, for a caller that has work to
+    /// do while the disk syncs. Returns when the batch is in the log, which a kill of this process cannot undo; only the
+    /// loss of the machine can.
+    ///
+    /// # Errors
+    /// When there can be no thread. A batch that fails is told by [`Commit::finish`].
+    pub fn commit_aside(&self, batch: Batch) -> std::io::Result<Commit> {
+        let (work, handed_over) = channel::<(u64, Option<Begun>)>();
+        let db = self.clone();
+        let thread = Builder::new().name("commit".to_owned()).stack_size(COMMIT_STACK);
+        // The thread comes first: without one nothing has begun.
+        let thread = thread.spawn(move || match handed_over.recv() {
+            Ok((group, Some(begun))) => db.wait_for(group, db.end(begun)),
+            Ok((group, None)) => db.wait_for(group, db.queue()),
+            Err(_) => Ok(()),
+        })?;
+        let mut queue = self.queue();
+        let (sender, written) = channel();
+        let group = queue.next_group;
+        queue.pending.push(Waiting { operations: batch.into_operations(), written: Some(sender) });
+        let begun = queue.log.take().map(|log| self.begin(queue, log));
+        let _ = work.send((group, begun));
+        // Whoever syncs an earlier group writes this one next.
+        let _ = written.recv();
+        Ok(Commit { thread: Some(thread) })
+    }
+
+    /// Waits for the outcome of a group that has been queued, and leads if nobody does.
+    fn wait_for<'a>(&'a self, group: u64, mut queue: MutexGuard<'a, Queue>) -> Result<(), DbError> {
         loop {
             if let Some((readers, outcome)) = queue.outcomes.get_mut(&group) {
                 *readers -= 1;
@@ -172,22 +225,34 @@ impl Db {
                 return outcome.map_err(|cause| repeat(&cause));
             }
             queue = match queue.log.take() {
-                Some(log) => self.lead(queue, log),
+                Some(log) => self.end(self.begin(queue, log)),
                 None => self.shared.finished.wait(queue).unwrap_or_else(PoisonError::into_inner),
             };
         }
     }
 
     /// Writes everything pending as one frame; the lock is not held meanwhile.
-    fn lead<'a>(&'a self, mut queue: MutexGuard<'a, Queue>, mut log: Log) -> MutexGuard<'a, Queue> {
+    fn begin(&self, mut queue: MutexGuard<'_, Queue>, mut log: Log) -> Begun {
         let group = queue.next_group;
         queue.next_group += 1;
         let batches = std::mem::take(&mut queue.pending);
         drop(queue);
 
         let readers = batches.len();
-        let operations: Vec<Operation> = batches.into_iter().flatten().collect();
-        let outcome = log.append(&operations).map_err(Arc::new);
+        let (operations, waiting): (Vec<_>, Vec<_>) =
+            batches.into_iter().map(|batch| (batch.operations, batch.written)).unzip();
+        let operations: Vec<Operation> = operations.into_iter().flatten().collect();
+        let written = log.write(&operations);
+        for waiting in waiting.iter().flatten() {
+            let _ = waiting.send(());
+        }
+        Begun { group, readers, operations, log, written }
+    }
+
+    /// Syncs what was written, shows it to readers and tells its committers; the lock is held at the end.
+    fn end(&self, begun: Begun) -> MutexGuard<'_, Queue> {
+        let Begun { group, readers, operations, mut log, written } = begun;
+        let outcome = written.and_then(|written| log.sync(written)).map_err(Arc::new);
         if outcome.is_ok() {
             apply(&mut self.write(), operations);
             if log.wants_rewrite() {
@@ -213,6 +278,36 @@ impl Db {
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, Tables> {
         self.shared.tables.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A commit that goes on by itself. Dropped, it is waited for.
+#[derive(Debug)]
+pub struct Commit {
+    thread: Option<JoinHandle<Result<(), DbError>>>,
+}
+
+impl Commit {
+    /// Waits until the batch is durable and visible.
+    ///
+    /// # Errors
+    /// Those of [`Db::commit`].
+    pub fn finish(mut self) -> Result<(), DbError> {
+        self.join()
+    }
+
+    fn join(&mut self) -> Result<(), DbError> {
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(outcome)) => outcome,
+            Some(Err(_)) => Err(DbError::Failed),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Commit {
+    fn drop(&mut self) {
+        let _ = self.join();
     }
 }
 

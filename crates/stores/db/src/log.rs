@@ -10,6 +10,10 @@ use rustix::fs::{FlockOperation, flock};
 use crate::batch::Operation;
 use crate::{DbError, Tables, frame};
 
+/// How far beyond its end the file is filled with zeros. A sync of bytes inside the file is one write to the disk; one
+/// that makes the file longer also commits the file system's journal, with everything that others have in it.
+const RESERVE: u64 = 128 << 10;
+
 /// A log below this size is never rewritten: replaying it takes a few milliseconds.
 const REWRITE_ABOVE: u64 = 4 << 20;
 
@@ -20,10 +24,18 @@ pub(crate) struct Log {
     /// Held for as long as the store is open.
     _lock: File,
     length: u64,
+    /// Where the zeros behind the last frame end.
+    reserved: u64,
     sequence: u64,
     /// Length right after the last rewrite, the measure of what is live.
     live: u64,
     failed: bool,
+}
+
+/// A group that is in the file and not yet on the disk.
+#[must_use]
+pub(crate) struct Written {
+    size: u64,
 }
 
 impl Log {
@@ -54,11 +66,12 @@ impl Log {
         }
         sync_dir(dir)?;
         let length = offset as u64;
-        Ok(Log { path, file, _lock: lock, length, sequence, live: length, failed: false })
+        Ok(Log { path, file, _lock: lock, length, reserved: length, sequence, live: length, failed: false })
     }
 
-    /// Appends one group and waits until the disk holds it.
-    pub(crate) fn append(&mut self, operations: &[Operation]) -> Result<(), DbError> {
+    /// Appends one group to the file: a process that opens the log from now on sees it, even if this one is killed. Only
+    /// [`Log::sync`] makes it outlive the machine.
+    pub(crate) fn write(&mut self, operations: &[Operation]) -> Result<Written, DbError> {
         if self.failed {
             return Err(DbError::Failed);
         }
@@ -67,15 +80,31 @@ impl Log {
         if let Err(cause) = self.file.write_all_at(&bytes, self.length) {
             // What was written of the frame must not stay in front of the next one.
             self.failed = self.file.set_len(self.length).is_err();
+            self.reserved = self.length;
             return Err(io("write", &self.path, cause));
         }
+        let size = bytes.len() as u64;
+        self.reserve(self.length + size);
+        Ok(Written { size })
+    }
+
+    /// Fills the file with zeros behind `end` when they are used up; on a full disk it goes on without.
+    fn reserve(&mut self, end: u64) {
+        if end > self.reserved {
+            let zeros = vec![0; usize::try_from(RESERVE).unwrap_or(0)];
+            self.reserved = self.file.write_all_at(&zeros, end).map_or(end, |()| end + RESERVE);
+        }
+    }
+
+    /// Waits until the disk holds what was written.
+    pub(crate) fn sync(&mut self, written: Written) -> Result<(), DbError> {
         if let Err(cause) = self.file.sync_data() {
             // After a failed sync the page cache may claim what the disk does not hold: only a new start can tell.
             self.failed = true;
             return Err(io("sync", &self.path, cause));
         }
         self.sequence += 1;
-        self.length += bytes.len() as u64;
+        self.length += written.size;
         Ok(())
     }
 
@@ -103,6 +132,7 @@ impl Log {
         self.file = file;
         self.sequence = sequence;
         self.length = length;
+        self.reserved = length;
         self.live = length;
         sync_dir(self.path.parent().unwrap_or(Path::new(".")))
     }

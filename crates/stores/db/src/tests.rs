@@ -11,6 +11,11 @@ fn put(db: &Db, key: &str, value: &str) {
     db.commit(Batch::new().put("t", key, value)).unwrap();
 }
 
+/// Where the last frame ends: behind it the file is filled with zeros, and these tests' frames end with a letter.
+fn end_of_frames(path: &std::path::Path) -> usize {
+    fs::read(path).unwrap().iter().rposition(|byte| *byte != 0).unwrap() + 1
+}
+
 fn text(db: &Db, key: &str) -> Option<String> {
     db.get("t", key).map(|value| String::from_utf8(value.to_vec()).unwrap())
 }
@@ -31,6 +36,61 @@ fn a_committed_record_is_there_after_reopening() {
 }
 
 #[test]
+fn a_commit_aside_is_in_the_file_before_it_is_durable_and_then_visible() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Db::open(dir.path()).unwrap();
+    let commit = db.commit_aside(Batch::new().put("t", "a", "aside")).unwrap();
+    assert!(fs::read(dir.path().join("intent.log")).unwrap().windows(5).any(|bytes| bytes == b"aside"));
+    commit.finish().unwrap();
+    assert_eq!(text(&db, "a").as_deref(), Some("aside"));
+}
+
+#[test]
+fn commits_aside_and_others_share_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Db::open(dir.path()).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..6 {
+            let db = db.clone();
+            scope.spawn(move || {
+                for number in 0..30 {
+                    let batch = Batch::new().put("t", &format!("{thread}-{number}"), "v");
+                    match thread % 2 {
+                        0 => db.commit(batch).unwrap(),
+                        _ => db.commit_aside(batch).unwrap().finish().unwrap(),
+                    }
+                }
+            });
+        }
+    });
+    drop(db);
+    assert_eq!(Db::open(dir.path()).unwrap().scan("t").len(), 180);
+}
+
+#[test]
+fn a_commit_aside_that_fails_is_told_and_keeps_nobody_waiting() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Db::open(dir.path()).unwrap();
+    let commit = db.commit_aside(Batch::new().put("t", &"k".repeat(70_000), "v")).unwrap();
+    assert!(matches!(commit.finish(), Err(DbError::Io { action: "encode", .. })));
+}
+
+#[test]
+fn a_log_whose_reserve_is_used_up_gets_a_new_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Db::open(dir.path()).unwrap();
+    let path = dir.path().join("intent.log");
+    put(&db, "a", "1");
+    let first = fs::metadata(&path).unwrap().len();
+    put(&db, "b", "2");
+    assert_eq!(fs::metadata(&path).unwrap().len(), first);
+    put(&db, "c", &"x".repeat(200_000));
+    assert!(fs::metadata(&path).unwrap().len() > first + 200_000);
+    drop(db);
+    assert_eq!(Db::open(dir.path()).unwrap().scan("t").len(), 3);
+}
+
+#[test]
 fn a_second_opener_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let _db = Db::open(dir.path()).unwrap();
@@ -43,12 +103,14 @@ fn a_write_torn_at_any_byte_loses_only_itself() {
     let path = dir.path().join("intent.log");
     let db = Db::open(dir.path()).unwrap();
     put(&db, "a", "kept");
-    let kept = fs::metadata(&path).unwrap().len();
+    let kept = end_of_frames(&path);
     put(&db, "a", "torn");
     drop(db);
     let whole = fs::read(&path).unwrap();
-    for end in usize::try_from(kept).unwrap()..whole.len() {
-        fs::write(&path, &whole[..end]).unwrap();
+    let torn = kept..end_of_frames(&path);
+    assert!(torn.len() > 20);
+    for (end, zeros) in torn.flat_map(|end| [(end, 0), (end, 500)]) {
+        fs::write(&path, [&whole[..end], &vec![0; zeros]].concat()).unwrap();
         let db = Db::open(dir.path()).unwrap();
         assert_eq!(text(&db, "a").as_deref(), Some("kept"), "cut at {end}");
         put(&db, "b", "after");
