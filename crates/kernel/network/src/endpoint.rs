@@ -1,14 +1,17 @@
 //! One container's place on a bridge: a veth pair, its addresses and its way out.
 //!
 //! ```text
+//!   container:  no IPv6 for links to come
 //!   host:       make the pair, near end up and on the bridge, far end born in the namespace    (one send)
 //!   container:  lo up; eth0: address, up, default route                                         (one send)
 //!   host:       look at the near end, so that the bridge passes packets before the first one is sent
 //! ```
 
-use std::io::Write;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
 use std::net::Ipv4Addr;
 use std::os::fd::BorrowedFd;
+use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use netlink::route::{self, Link, LinkAddress, PortTraits, VethPair};
@@ -58,7 +61,9 @@ pub fn attach(plan: &EndpointPlan, netns: BorrowedFd<'_>) -> Result<(), NetworkE
     let bridge = route::find_link(&mut host, &plan.bridge)
         .map_err(NetworkError::kernel(format!("look up bridge {}", plan.bridge)))?
         .ok_or_else(|| NetworkError::NoBridge(plan.bridge.clone()))?;
+    let links_to_come = visit(netns, LinksToCome::disable_ipv6)??;
     create_pair(&mut host, plan, bridge.index, netns)?;
+    drop(links_to_come);
     let rest = configure_inside(plan, netns).and_then(|()| open_port(&mut host, plan));
     if rest.is_err() {
         // The pair is ours and has no other user; the first failure is the one to tell.
@@ -117,7 +122,6 @@ fn configure_inside(plan: &EndpointPlan, netns: BorrowedFd<'_>) -> Result<(), Ne
     let name = &plan.container_interface;
     visit(netns, || {
         let mut inside = open_route()?;
-        disable_ipv6(name)?;
         let link = route::find_link(&mut inside, name)
             .map_err(NetworkError::kernel(format!("look up {name} in the container")))?
             .ok_or_else(|| NetworkError::Lost(name.clone()))?;
@@ -138,14 +142,34 @@ fn visit<T>(netns: BorrowedFd<'_>, work: impl FnOnce() -> T) -> Result<T, Networ
     namespace::visit(netns, work).map_err(NetworkError::system("enter the container's network namespace"))
 }
 
-/// A network without IPv6 gives its containers no link-local address either. The calling thread must be
-/// inside the namespace: `/proc/sys/net` shows the reader's own.
-fn disable_ipv6(interface: &str) -> Result<(), NetworkError> {
-    let path = format!("/proc/sys/net/ipv6/conf/{interface}/disable_ipv6");
-    match std::fs::OpenOptions::new().write(true).open(&path).and_then(|mut file| file.write_all(b"1\n")) {
-        // A kernel without IPv6 has nothing to disable.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        other => other.map_err(NetworkError::system(format!("write {path}"))),
+/// A network without IPv6 gives its containers no link-local address either. What is asked of a link that exists waits for
+/// the kernel's lock of all links, against whatever is being created or cleaned up at the time; what new links are born
+/// with does not (Linux 6.9), and is put back when this is dropped.
+struct LinksToCome {
+    /// None where the kernel has no IPv6.
+    disable_ipv6: Option<File>,
+}
+
+impl LinksToCome {
+    /// The calling thread must be inside the namespace: `/proc/sys/net` shows the reader's own.
+    fn disable_ipv6() -> Result<Self, NetworkError> {
+        const PATH: &str = "/proc/sys/net/ipv6/conf/default/disable_ipv6";
+        let failed = NetworkError::system(format!("write {PATH}"));
+        match OpenOptions::new().write(true).open(PATH) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self { disable_ipv6: None }),
+            Err(error) => Err(failed(error)),
+            Ok(mut file) => match file.write_all(b"1\n") {
+                Ok(()) => Ok(Self { disable_ipv6: Some(file) }),
+                Err(error) => Err(failed(error)),
+            },
+        }
+    }
+}
+
+impl Drop for LinksToCome {
+    fn drop(&mut self) {
+        // A namespace that is gone takes it along.
+        let _ = self.disable_ipv6.as_ref().map(|file| file.write_all_at(b"0\n", 0));
     }
 }
 
