@@ -1,4 +1,4 @@
-//! The daemon's side: starts a shim, finds it again, asks it things.
+//! The daemon's side: launches a container in a shim, finds the shim again, asks it things.
 //!
 //! Blocking, with a deadline on every wait. An async caller does the spawning in a blocking thread and then
 //! takes the socket ([`ShimClient::into_socket`]) to read events with its own machinery and [`wire::Cutter`].
@@ -7,10 +7,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -21,9 +18,6 @@ use rustix::net::{
 
 use crate::protocol::{Answer, Call, Event, Launch, Message, Refusal, Request, Started};
 use crate::wire::{self, WireError};
-
-/// The name of the role, as `argv[0]` and as the process is called.
-pub const ROLE: &str = "gantry-shim";
 
 /// The socket's file name in a container's folder under the exec root.
 pub const SOCKET: &str = "shim.sock";
@@ -66,54 +60,16 @@ impl From<WireError> for ShimError {
     }
 }
 
-/// The running program, to be started as a shim: by a read-only mount of its own, for as long as this process lives, so
-/// that what enters a container cannot be a way to write to the host's file (see [`runtime::sealed`]). Pages are shared
-/// with everything that runs the same file. A kernel that refuses such a mount leaves the plain file.
-pub fn own_program() -> PathBuf {
-    static SEALED: OnceLock<Option<OwnedFd>> = OnceLock::new();
-    match SEALED.get_or_init(|| runtime::sealed::own_executable().ok()) {
-        Some(sealed) => PathBuf::from(format!("/proc/self/fd/{}", sealed.as_raw_fd())),
-        None => PathBuf::from("/proc/self/exe"),
-    }
-}
-
 /// A shim's process that waits for its [`Launch`]; dropped, it ends without a trace.
 #[derive(Debug)]
 pub struct IdleShim {
     client: ShimClient,
-    _starter: Starter,
-}
-
-/// The spawned process. It hands over to its own child at once and ends, so that no shim is a child of the
-/// daemon; somebody must take note of that.
-#[derive(Debug)]
-struct Starter(Child);
-
-impl Drop for Starter {
-    fn drop(&mut self) {
-        let _ = self.0.wait();
-    }
 }
 
 impl IdleShim {
-    /// Starts `program` in the role of a shim. It takes a fraction of a millisecond; a caller may do it
-    /// while it still plans the launch.
-    pub fn start(program: &Path) -> Result<Self, ShimError> {
-        let (ours, theirs) = UnixStream::pair().map_err(ShimError::Spawn)?;
-        // The process model itself: one binary in several roles. Without a `pre_exec` step the standard
-        // library uses posix_spawn, which copies no page tables however large the daemon is.
-        #[allow(clippy::disallowed_methods, reason = "starts the same binary in another role")]
-        let mut command = Command::new(program);
-        let child = command
-            .arg0(ROLE)
-            .env_clear()
-            .current_dir("/")
-            .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(ShimError::Spawn)?;
-        Ok(Self { client: ShimClient::over(ours), _starter: Starter(child) })
+    /// The one at the other end of `socket`.
+    pub(crate) fn over(socket: UnixStream) -> Self {
+        Self { client: ShimClient::over(socket) }
     }
 
     /// Hands over the launch and waits for the container's start. `sockets` belong to `launch.clients`.
@@ -156,16 +112,6 @@ pub struct ShimClient {
 }
 
 impl ShimClient {
-    /// Starts a shim from the running program's own file and launches a container in it; see
-    /// [`IdleShim::start`] and [`IdleShim::launch`].
-    pub fn spawn(
-        launch: &Launch,
-        sockets: &[BorrowedFd<'_>],
-        deadline: Duration,
-    ) -> Result<(Self, Started), ShimError> {
-        IdleShim::start(&own_program())?.launch(launch, sockets, deadline)
-    }
-
     /// Connects to the shim of the container whose folder under the exec root is `exec_dir`.
     ///
     /// # Errors

@@ -1,7 +1,8 @@
 //! The one parent of one container, and the client that talks to it; no async runtime, knows no engine.
 //!
 //! ```text
-//!   daemon ── ShimClient ──▶ fd 0 of a new shim   Launch, then the answer Started or a refusal
+//!   daemon ── Spawner ─────▶ gantry-shim          clones itself into a shim
+//!          ── ShimClient ──▶ a new shim           Launch, then the answer Started or a refusal
 //!          ── ShimClient ──▶ shim.sock            requests, one answer each; after Watch also events
 //!
 //!   shim   owns   stdin, stdout, stderr or the terminal ◀──▶ attached clients' sockets (by SCM_RIGHTS)
@@ -23,13 +24,15 @@ mod launch;
 mod log;
 mod oom;
 mod role;
+mod spawner;
 mod streams;
 mod supervisor;
 
-pub use client::{IdleShim, ROLE, SOCKET, ShimClient, ShimError, own_program};
+pub use client::{IdleShim, SOCKET, ShimClient, ShimError};
 pub use protocol::{
     Answer, AttachOptions, Event, ExecOptions, Framing, JsonFile, Launch, LogPolicy, NetworkWish, Refusal,
     RefusalKind, Request, Rootfs, Started, Status, StdinWish, UserWish,
 };
 pub use record::ExitRecord;
 pub use role::main;
+pub use spawner::{ROLE, Spawner, own_program};

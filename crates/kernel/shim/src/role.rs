@@ -1,10 +1,11 @@
-//! `gantry-shim`: from a process that a daemon has just started to one that stands alone.
+//! `gantry-shim`: a spawner, from whose clones become supervisors that stand alone.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
+use rustix::net::RecvFlags;
 use sys::background;
 use sys::process::{Birth, clone_process, replace_standard_stream};
 
@@ -14,8 +15,8 @@ use crate::protocol::{Answer, Launch, Message, Refusal, RefusalKind};
 use crate::supervisor::Supervisor;
 use crate::wire;
 
-/// The role's entry: standard input is a socket on which a [`Launch`] comes. Answers when the process that
-/// goes on has been born; a daemon waits for that only to leave no zombie.
+/// The role's entry: standard input is a socket on which a daemon asks for shims (see [`crate::Spawner`]). Ends when
+/// the daemon does.
 pub fn main(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
     // It has none; whoever gives some has not understood what this is.
     let is_called_by_hand = arguments.into_iter().nth(1).is_some();
@@ -24,10 +25,10 @@ pub fn main(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode
         eprintln!("gantry-shim is started by the daemon, one for each container.");
         return ExitCode::from(2);
     };
-    match clone_process(Birth::default(), move || stand_alone(socket)) {
-        Ok(_) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
+    stand_alone();
+    background::leave_no_zombies();
+    spawn(Some(socket));
+    ExitCode::SUCCESS
 }
 
 /// Takes the daemon's socket from standard input, and closes everything else that was inherited.
@@ -41,14 +42,37 @@ fn take_socket() -> Option<OwnedFd> {
     Some(socket)
 }
 
-fn stand_alone(socket: OwnedFd) -> i32 {
+fn stand_alone() {
     background::keep_heap_small();
     background::ignore_requests_to_end();
     let _ = rustix::process::setsid();
+    let _ = rustix::process::chdir("/");
     let _ = rustix::thread::set_name(c"gantry-shim");
     rustix::process::umask(Mode::from_raw_mode(0o022));
-    supervise(Control::new(socket));
-    0
+}
+
+/// Makes a shim for each descriptor that comes, until the daemon is gone.
+fn spawn(mut requests: Option<OwnedFd>) {
+    let mut descriptors = Vec::new();
+    while let Some(socket) = &requests {
+        match wire::receive(socket, &mut [0], &mut descriptors, RecvFlags::empty()) {
+            Ok(0) => return,
+            Err(error) if error.kind() != std::io::ErrorKind::Interrupted => return,
+            _ => {}
+        }
+        let mut connection = descriptors.pop();
+        descriptors.clear();
+        let shim = || {
+            requests = None;
+            let Some(socket) = connection.take() else { return 1 };
+            background::wait_for_children();
+            let _ = rustix::process::setsid();
+            supervise(Control::new(socket));
+            0
+        };
+        // Without one, the daemon sees its end close.
+        let _ = clone_process(Birth::default(), shim);
+    }
 }
 
 fn supervise(mut control: Control) {

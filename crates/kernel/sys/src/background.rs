@@ -30,6 +30,19 @@ pub fn ignore_requests_to_end() {
     }
 }
 
+/// Has the kernel forget each child as it ends; nobody can wait for one then. Passed on to children, who undo it with
+/// [`wait_for_children`].
+pub fn leave_no_zombies() {
+    // SAFETY: SIG_IGN installs no code.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+}
+
+/// Has the kernel keep what children end with until somebody waits for it: the usual way.
+pub fn wait_for_children() {
+    // SAFETY: SIG_DFL installs no code.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+}
+
 /// Has the allocator keep little: one arena, large blocks straight from the kernel and back to it.
 pub fn keep_heap_small() {
     let blocks = 32 * 1024;

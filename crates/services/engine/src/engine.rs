@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) containers: Registry,
     pub(crate) execs: Execs,
     pub(crate) filters: Filters,
+    /// Where supervisors come from.
+    pub(crate) spawner: shim::Spawner,
     pub(crate) volume_pins: Pins,
     pub(crate) host: Host,
     /// The data root's identity, shown by `info`.
@@ -97,6 +99,7 @@ impl Shared {
             containers: Registry::default(),
             execs: Execs::default(),
             filters: Filters::new(&config.data_root),
+            spawner: start_spawner(&config.shim_program),
             volume_pins: Pins::default(),
             host: Host::observe(),
             id,
@@ -153,6 +156,15 @@ pub(crate) async fn blocking<T: Send + 'static>(
 fn make_folder(path: &Path, mode: u32) -> Result<(), Error> {
     let made = fs::DirBuilder::new().recursive(true).mode(mode).create(path);
     made.map_err(|error| io_error("create", path, &error))
+}
+
+/// Has the spawner's process come up before the first container asks for it.
+fn start_spawner(program: &Path) -> shim::Spawner {
+    let spawner = shim::Spawner::of(program.to_owned());
+    if let Err(error) = spawner.warm_up() {
+        tracing::warn!(%error, "supervisors cannot be started yet");
+    }
+    spawner
 }
 
 fn start_cleaner() -> Result<mpsc::Sender<CleanUp>, Error> {

@@ -5,9 +5,9 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::sync::RwLock;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, RwLock};
 use std::time::{Duration, Instant};
 
 use oci_spec::runtime::{
@@ -16,7 +16,7 @@ use oci_spec::runtime::{
 use shim::protocol::{Answer, State};
 use shim::{
     AttachOptions, Event, ExecOptions, ExitRecord, Framing, IdleShim, JsonFile, Launch, LogPolicy,
-    NetworkWish, Request, Rootfs, ShimClient, ShimError, Started, StdinWish,
+    NetworkWish, Request, Rootfs, ShimClient, ShimError, Spawner, Started, StdinWish,
 };
 use tempfile::TempDir;
 
@@ -195,7 +195,9 @@ pub(crate) fn try_launch(launch: &Launch, sockets: &[BorrowedFd<'_>]) -> Result<
 /// A supervisor that waits for its launch.
 pub(crate) fn start_idle() -> Result<IdleShim, ShimError> {
     let _not_while_copying = COPYING.read().unwrap();
-    IdleShim::start(Path::new(env!("CARGO_BIN_EXE_gantry-shim")))
+    static SPAWNER: LazyLock<Spawner> =
+        LazyLock::new(|| Spawner::of(PathBuf::from(env!("CARGO_BIN_EXE_gantry-shim"))));
+    SPAWNER.start()
 }
 
 pub(crate) fn launch(plan: &Launch) -> Running {

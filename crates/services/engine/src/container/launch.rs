@@ -1,12 +1,13 @@
 //! Bringing a container's process up: everything that touches the disk, the network and the supervisor. Blocking.
 //!
 //! ```text
-//!  supervisor's process starts ──────────────┐ (while we prepare)
+//!  supervisor's process asked for ───────────┐ (it comes up while we prepare)
 //!  address and ports reserved                │
-//!  "shall run" and lease: one transaction    │   start.recorded, start.leased
-//!  name files, published ports               │   start.networked
-//!  spec, layer ──────────────▶ Launch ──────▶│   start.spawned
-//!  listening ◀───────────────────────────────┘
+//!  "shall run" and lease: one transaction ───│─┐ start.recorded, start.leased
+//!  name files, published ports               │ │ start.networked
+//!  spec, layer ──────────────▶ Launch ──────▶│ │ (the disk syncs while it is launched)
+//!  listening ◀───────────────────────────────┘ │
+//!  recorded ◀──────────────────────────────────┘ start.spawned
 //! ```
 //!
 //! What fails is told; ports and addresses are given back by the actor, whose life says `Release` then.
@@ -20,14 +21,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use db::Batch;
+use db::{Batch, Commit};
 use engine_api::StringMap;
 use mount::Overlay;
 use oci_spec::runtime::Spec;
 use reference::Digest;
 use rustix::io::Errno;
 use shim::protocol::NetworkWish;
-use shim::{ExitRecord, IdleShim, Launch, Request, Rootfs, ShimClient, ShimError, StdinWish, UserWish};
+use shim::{ExitRecord, Launch, Request, Rootfs, ShimClient, ShimError, StdinWish, UserWish};
 
 use super::host_devices::HostDevices;
 use super::intent::{Intent, LIVES, LifeRecord, MountSource, Wanted};
@@ -87,12 +88,12 @@ impl Job {
     }
 
     fn launch(&mut self, exec_folder: &Path) -> Result<Launched, LaunchFailure> {
-        // First, and beside all else, because the new process needs its own time to come up.
-        let program = self.shared.config.shim_program.clone();
-        let spawning = std::thread::spawn(move || IdleShim::start(&program));
+        // First, because the new process needs its own time to come up.
+        let idle = self.shared.spawner.start().map_err(supervisor_failed)?;
         let peers = self.find_peers()?;
         let (network, leases) = self.reserve()?;
-        self.commit(leases, &network)?;
+        // Without it in the log nothing is done; the answer waits for the disk, the work does not.
+        let recording = self.record(leases, &network)?;
         self.check_abort()?;
         self.write_name_files(&network)?;
         self.shared.networks.publish(&self.intent.id).map_err(|error| error.within(NETWORKING))?;
@@ -102,13 +103,13 @@ impl Job {
         let launch = self.describe(exec_folder, peers, &network)?;
         self.check_abort()?;
         let sockets: Vec<_> = self.clients.iter().map(|(_, socket)| socket.as_fd()).collect();
-        let idle = spawning.join().map_err(|_| Error::system("the supervisor's start did not end"))?;
-        let idle = idle.map_err(supervisor_failed)?;
         let (client, started) =
             idle.launch(&launch, &sockets, LAUNCH_DEADLINE).map_err(|error| explain_refusal(&error))?;
         drop(sockets);
         self.clients.clear();
-        let client = spare_or_kill(client, fault::point("start.spawned"))?;
+        let recorded = recording.finish().map_err(|error| cannot_record(&error));
+        let client = spare_or_kill(client, recorded)?;
+        let client = spare_or_kill(client, fault::point("start.spawned").map_err(Error::from))?;
         self.announce_mounts();
         Ok(Launched { connection: Connection::of_launch(client, started), network })
     }
@@ -188,16 +189,17 @@ impl Job {
         self.shared.networks.reserve(&wish).map_err(|error| error.within(NETWORKING))
     }
 
-    fn commit(&mut self, leases: Batch, network: &Reservation) -> Result<(), Error> {
+    /// Records that it shall run, and with which leases. A kill of the daemon cannot undo it when this returns; the disk
+    /// has it when the commit is finished.
+    fn record(&mut self, leases: Batch, network: &Reservation) -> Result<Commit, Error> {
         let mut past = self.past.clone();
         past.stopped_by_client &= self.cause == Cause::Policy;
         let record = LifeRecord { wanted: Wanted::Running, past, network: Some(network.clone()) };
         let batch = std::mem::take(&mut self.unsaved).and(leases).put_json(LIVES, &self.intent.id, &record);
-        let recorded = self.shared.db.commit(batch);
-        recorded.map_err(|error| Error::from_cause("cannot record the start", &error))?;
+        let commit = self.shared.db.commit_aside(batch).map_err(|error| cannot_record(&error))?;
         fault::point("start.recorded")?;
         fault::point("start.leased")?;
-        Ok(())
+        Ok(commit)
     }
 
     fn write_name_files(&self, network: &Reservation) -> Result<(), Error> {
@@ -386,14 +388,19 @@ fn make_exec_folder(folder: &Path) -> Result<(), Error> {
     made.map_err(|error| io_error("create", folder, &error))
 }
 
-fn spare_or_kill(mut client: ShimClient, point: Result<(), fault::Injected>) -> Result<ShimClient, Error> {
-    match point {
+/// Ends a container that has begun when something else that belongs to its start failed.
+fn spare_or_kill(mut client: ShimClient, outcome: Result<(), Error>) -> Result<ShimClient, Error> {
+    match outcome {
         Ok(()) => Ok(client),
-        Err(injected) => {
+        Err(error) => {
             let _ = client.call(Request::Signal { signal: 9, exec: None, all: true }, &[], DEADLINE);
-            Err(injected.into())
+            Err(error)
         }
     }
+}
+
+fn cannot_record(error: &dyn std::error::Error) -> Error {
+    Error::from_cause("cannot record the start", error)
 }
 
 fn supervisor_failed(error: ShimError) -> LaunchFailure {
