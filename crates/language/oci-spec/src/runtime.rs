@@ -1,8 +1,9 @@
-//! The runtime document: `config.json` of a bundle (OCI runtime-spec 1.2, Linux).
+//! The runtime document: `config.json` of a bundle (OCI runtime-spec 1.3, Linux).
 //!
 //! Field names are the document's. Absent, `null` and empty read alike and are not written, as Go's
 //! `omitempty` does; fields this version does not know are kept in `extra` and written back.
 
+mod decode;
 mod linux;
 mod process;
 mod resources;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use decode::DecodeError;
 pub use linux::{
     Device, FileKind, IntelRdt, Linux, MemoryPolicy, Namespace, NamespaceKind, NetDevice, Personality,
     TimeOffset,
@@ -27,7 +29,7 @@ pub use seccomp::{Action, ArgFilter, Compare, Seccomp, SyscallRule};
 pub type Extra = serde_json::Map<String, serde_json::Value>;
 
 /// The version of the specification that new documents name.
-pub const OCI_VERSION: &str = "1.2.1";
+pub const OCI_VERSION: &str = "1.3.0";
 
 /// Reads `null` as the default value: Go writes empty lists and maps that way.
 pub(crate) fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>

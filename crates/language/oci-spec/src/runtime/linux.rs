@@ -170,7 +170,19 @@ pub struct IntelRdt {
         skip_serializing_if = "String::is_empty"
     )]
     pub clos_id: String,
-    /// Unknown and less common fields.
+    /// Lines for the `schemata` file of the class.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    pub schemata: Vec<String>,
+    /// The line of the L3 cache, older than `schemata`.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
+    pub l3_cache_schema: String,
+    /// The line of memory bandwidth, older than `schemata`.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
+    pub mem_bw_schema: String,
+    /// Whether the container gets a monitoring group of its own.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub enable_monitoring: bool,
+    /// Unknown fields.
     #[serde(flatten)]
     pub extra: Extra,
 }
@@ -194,7 +206,7 @@ pub struct Personality {
     /// `LINUX` or `LINUX32`.
     #[serde(default, deserialize_with = "or_default")]
     pub domain: String,
-    /// Additional flags; none are defined.
+    /// Additional flags (`ADDR_NO_RANDOMIZE` …); the specification defines none.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<String>,
 }

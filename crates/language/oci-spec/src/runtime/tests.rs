@@ -50,3 +50,59 @@ fn a_document_without_version_or_with_wrong_types_is_refused() {
     assert!(serde_json::from_str::<Spec>("{}").is_err());
     assert!(serde_json::from_str::<Spec>(r#"{"ociVersion": "1.2", "mounts": [1]}"#).is_err());
 }
+
+#[test]
+fn an_error_names_the_field() {
+    let refused = |json: &str| Spec::from_slice(json.as_bytes()).unwrap_err().to_string();
+    let field = |name: &str, text: &str| {
+        let message = refused(text);
+        assert!(message.starts_with(&format!("invalid field {name}: ")), "{message}");
+    };
+    field(
+        "mounts[1].options",
+        r#"{"ociVersion": "1.2", "mounts": [{"destination": "/"}, {"destination": "/", "options": 3}]}"#,
+    );
+    field(
+        "linux.namespaces[0].type",
+        r#"{"ociVersion": "1.2", "linux": {"namespaces": [{"type": "moon"}]}}"#,
+    );
+    field("process.user.uid", r#"{"ociVersion": "1.2", "process": {"cwd": "/", "user": {"uid": -1}}}"#);
+    field(
+        "process.scheduler.nice",
+        r#"{"ociVersion": "1.2", "process": {"cwd": "/", "scheduler": {"policy": "x", "nice": 1e40}}}"#,
+    );
+    field("process", r#"{"ociVersion": "1.2", "process": {}}"#);
+    field(".", "[]");
+    assert!(refused("{").starts_with("invalid JSON: "));
+    assert!(refused(r#"{"ociVersion": "1.2"} x"#).starts_with("invalid JSON: "));
+    assert!(refused(&"[".repeat(100_000)).starts_with("invalid field .: "));
+    assert!(Process::from_slice(br#"{"cwd": "/"}"#).is_ok());
+}
+
+#[test]
+fn every_part_of_1_3_survives() {
+    let text = r#"{
+      "ociVersion": "1.3.0", "domainname": "d", "hostname": "h",
+      "process": {"cwd": "/", "user": {"uid": 0, "gid": 0, "umask": 18}, "selinuxLabel": "s", "apparmorProfile": "a",
+        "noNewPrivileges": true, "ioPriority": {"class": "IOPRIO_CLASS_BE", "priority": 4},
+        "scheduler": {"policy": "SCHED_DEADLINE", "flags": ["SCHED_FLAG_RESET_ON_FORK"], "runtime": 1, "deadline": 2, "period": 3}},
+      "mounts": [{"destination": "/x", "uidMappings": [{"containerID": 0, "hostID": 1, "size": 2}],
+        "gidMappings": [{"containerID": 0, "hostID": 1, "size": 2}]}],
+      "hooks": {"prestart": [{"path": "/a", "args": ["a"], "env": ["b=c"], "timeout": 3}], "poststop": [{"path": "/b"}]},
+      "annotations": {"k": "v"},
+      "linux": {
+        "uidMappings": [{"containerID": 0, "hostID": 100000, "size": 65536}],
+        "namespaces": [{"type": "time"}, {"type": "user", "path": "/p"}],
+        "timeOffsets": {"monotonic": {"secs": -3, "nanosecs": 5}},
+        "netDevices": {"eth0": {"name": "inside"}, "eth1": {}},
+        "memoryPolicy": {"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_STATIC_NODES"]},
+        "personality": {"domain": "LINUX32", "flags": ["X"]},
+        "intelRdt": {"closID": "c", "schemata": ["L3:0=f"], "enableMonitoring": true},
+        "rootfsPropagation": "rslave", "mountLabel": "m", "maskedPaths": ["/a"], "readonlyPaths": ["/b"],
+        "seccomp": {"defaultAction": "SCMP_ACT_NOTIFY", "listenerPath": "/l", "listenerMetadata": "m"}
+      }
+    }"#;
+    let before: serde_json::Value = serde_json::from_str(text).unwrap();
+    let after = serde_json::to_value(Spec::from_slice(text.as_bytes()).unwrap()).unwrap();
+    assert_eq!(before, after);
+}
