@@ -100,6 +100,7 @@ fn birth(bench: &Bench, number: usize, program: &str) -> Created {
         stdio: Stdio::Null,
         cgroup: Some(&plan),
         seccomp: Some(&bench.filter),
+        gate: None,
     };
     create(request, &mut |_| Ok(())).unwrap()
 }

@@ -45,6 +45,8 @@ pub(crate) struct Common<'a> {
     pub(crate) filter: Option<&'a seccomp::Program>,
     /// `tasks` files of the cgroup (v1), as the host names them.
     pub(crate) tasks: Vec<CString>,
+    /// What to read one byte from before the program begins.
+    pub(crate) gate: Option<OwnedFd>,
 }
 
 /// Where standard streams come from.
@@ -168,6 +170,12 @@ fn finish(common: &Common<'_>, outcome: Result<&CStr, Failure>) -> i32 {
     };
     tell(common.socket.as_fd(), Message::Ready);
     if hear(common.socket.as_fd()) != Some(BEGIN) {
+        return 1;
+    }
+    // Whoever said so may be gone by now.
+    if let Some(gate) = &common.gate
+        && hear(gate.as_fd()).is_none()
+    {
         return 1;
     }
     let errno = execute(program, &common.process.arguments, &common.process.environment);

@@ -23,7 +23,7 @@ use crate::error::CreateError;
 use crate::handshake::{Setback, Ward};
 use crate::plan::{ContainerPlan, MountKind, ProcessPlan, text};
 use crate::process::{Stdio, UserWish, find_user};
-use crate::report::CGROUP_IS_THERE;
+use crate::report::{BEGIN, CGROUP_IS_THERE};
 use crate::seccomp::Program;
 
 /// How long a child may take to set itself up, and to begin: less than a daemon waits for a container's start, so
@@ -77,6 +77,8 @@ pub struct CreateRequest<'a> {
     pub cgroup: Option<&'a cgroup::Plan>,
     /// The compiled filter; `spec.linux.seccomp` is not looked at.
     pub seccomp: Option<&'a Program>,
+    /// A pipe from which the container reads one byte before it begins: see [`Created::leave`].
+    pub gate: Option<OwnedFd>,
 }
 
 /// The caller's own work while the child mounts.
@@ -135,6 +137,19 @@ impl Created {
         drop(ward.release());
         Ok(())
     }
+
+    /// Leaves the container waiting at its gate: it lives on without its creator, and begins when somebody writes a byte
+    /// into the gate. The gate is closed when the program has begun. Without a gate it begins now.
+    ///
+    /// # Errors
+    /// [`CreateError::Gone`] when it was started before.
+    pub fn leave(&mut self) -> Result<(), CreateError> {
+        let ward = self.ward.take().ok_or(CreateError::Gone)?;
+        // What was said is heard after our own end, too.
+        ward.say(BEGIN);
+        drop(ward.release());
+        Ok(())
+    }
 }
 
 /// Creates a container: a process with its namespaces, root file system, cgroup and limits, waiting before exec.
@@ -174,6 +189,7 @@ pub fn create(
             streams: request.stdio.into_streams()?,
             filter: request.seccomp,
             tasks: tasks(group.as_ref())?,
+            gate: request.gate,
         },
         root,
     };

@@ -76,7 +76,8 @@ pub fn exec(request: ExecRequest<'_>) -> Result<ExecChild, CreateError> {
         None => (Vec::new(), None),
     };
     let streams = request.stdio.into_streams()?;
-    let common = Common { socket: theirs, process: &process, streams, filter: request.seccomp, tasks };
+    let common =
+        Common { socket: theirs, process: &process, streams, filter: request.seccomp, tasks, gate: None };
     let joiner = Joiner { common, container: request.pidfd };
     let birth = Birth { cgroup: folder.as_ref().map(AsFd::as_fd), ..Birth::default() };
     let pid_namespace = open_namespace(&place.join("ns/pid"))?;

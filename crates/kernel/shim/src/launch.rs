@@ -56,6 +56,7 @@ pub(crate) fn start(launch: &Launch, is_wanted: &dyn Fn() -> bool) -> Result<Con
         stdio,
         cgroup: plan.as_ref(),
         seccomp: filter.as_ref(),
+        gate: None,
     };
     let mut created = runtime::create(request, &mut |newborn| {
         attach_network(&launch.network, newborn)?;

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use runtime::{CreateError, Stdio};
 
-use crate::stage::{CAPABILITY_BITS, Stage, wait};
+use crate::stage::{CAPABILITY_BITS, Stage, gather, pipes, wait};
 
 #[test]
 fn the_program_runs_and_its_exit_code_comes_back() {
@@ -329,6 +329,7 @@ fn the_callers_failure_ends_the_child() {
         stdio: Stdio::Null,
         cgroup: None,
         seccomp: None,
+        gate: None,
     };
     let mut pid = 0;
     let error = runtime::create(request, &mut |newborn| {
@@ -374,6 +375,7 @@ fn a_folder_serves_as_root_file_system_too() {
         stdio,
         cgroup: None,
         seccomp: None,
+        gate: None,
     };
     let mut created = runtime::create(request, &mut |_| Ok(())).unwrap();
     created.start().unwrap();
@@ -475,4 +477,26 @@ fn mounts_of_the_host_reach_a_slave_bind_and_no_other() {
     })
     .join()
     .unwrap();
+}
+
+#[test]
+fn a_container_left_at_its_gate_begins_at_a_byte_and_not_before() {
+    let stage = Stage::script("echo begun");
+    let (stdio, readers) = pipes();
+    let (gate, opener) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    let mut created = stage.create_with(stdio, Some(gate)).unwrap();
+    created.leave().unwrap();
+    assert!(matches!(created.start(), Err(runtime::CreateError::Gone)));
+    let mut byte = [0];
+    rustix::io::ioctl_fionbio(&readers[0], true).unwrap();
+    assert_eq!(rustix::io::read(&readers[0], &mut byte), Err(rustix::io::Errno::AGAIN));
+    rustix::io::ioctl_fionbio(&readers[0], false).unwrap();
+    rustix::io::write(&opener, b"0").unwrap();
+    // The gate closes with exec: nobody reads it any more.
+    let mut watched = [rustix::event::PollFd::new(&opener, rustix::event::PollFlags::empty())];
+    let limit = rustix::event::Timespec { tv_sec: 10, tv_nsec: 0 };
+    assert_eq!(rustix::event::poll(&mut watched, Some(&limit)), Ok(1));
+    let outcome = gather(&created.pidfd, readers);
+    assert_eq!(outcome.output(), "begun\n");
+    created.cgroup.unwrap().remove().unwrap();
 }

@@ -131,6 +131,10 @@ impl Stage {
     }
 
     pub(crate) fn create(&self, stdio: Stdio) -> Result<Created, CreateError> {
+        self.create_with(stdio, None)
+    }
+
+    pub(crate) fn create_with(&self, stdio: Stdio, gate: Option<OwnedFd>) -> Result<Created, CreateError> {
         let empty = Resources::default();
         let resources = self.spec.linux.as_ref().and_then(|linux| linux.resources.as_ref()).unwrap_or(&empty);
         let plan = Plan::new(&self.layout, &self.cgroup_path, resources).unwrap();
@@ -142,6 +146,7 @@ impl Stage {
             stdio,
             cgroup: Some(&plan),
             seccomp: self.uses_filter.then_some(&FILTER),
+            gate,
         };
         create(request, &mut |newborn| {
             newborn.net_namespace()?;
