@@ -96,10 +96,11 @@ row!(a_restarted_daemon_leaves_containers_alone, "ENG-009", |row| {
 });
 
 row!(namespaces_and_pivot_root_are_used, "ENG-015", |row| {
-    let daemon = row.with_daemon(|daemon| daemon.pid());
+    // Containers are grandchildren of the spawner, which has begun before anything is traced.
+    let spawner = row.sh("pgrep -x gantry-spawner").ok().stdout;
     let trace = row.host.path("trace");
     let calls = "clone,clone3,unshare,setns,pivot_root";
-    let strace = row.start(&format!("strace -f -e trace={calls} -o {} -p {daemon}", trace.display()));
+    let strace = row.start(&format!("strace -f -e trace={calls} -o {} -p {spawner}", trace.display()));
     wait::eventually("strace is attached", || strace.stderr_so_far().contains("attached"));
     row.sh("docker run --rm busybox true").ok();
     strace.signal(rustix::process::Signal::INT);

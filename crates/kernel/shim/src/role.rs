@@ -47,7 +47,7 @@ fn stand_alone() {
     background::ignore_requests_to_end();
     let _ = rustix::process::setsid();
     let _ = rustix::process::chdir("/");
-    let _ = rustix::thread::set_name(c"gantry-shim");
+    let _ = rustix::thread::set_name(c"gantry-spawner");
     rustix::process::umask(Mode::from_raw_mode(0o022));
 }
 
@@ -67,6 +67,7 @@ fn spawn(mut requests: Option<OwnedFd>) {
             let Some(socket) = connection.take() else { return 1 };
             background::wait_for_children();
             let _ = rustix::process::setsid();
+            let _ = rustix::thread::set_name(c"gantry-shim");
             supervise(Control::new(socket));
             0
         };
