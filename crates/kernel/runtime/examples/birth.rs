@@ -101,6 +101,7 @@ fn birth(bench: &Bench, number: usize, program: &str) -> Created {
         cgroup: Some(&plan),
         seccomp: Some(&bench.filter),
         gate: None,
+        options: runtime::CreateOptions::default(),
     };
     create(request, &mut |_| Ok(())).unwrap()
 }
@@ -140,6 +141,7 @@ fn exec_round(bench: &Bench, container: &Created) -> Vec<(&'static str, u128)> {
         stdio: Stdio::Null,
         cgroup: container.cgroup.as_ref(),
         seccomp: Some(&bench.filter),
+        options: runtime::ExecOptions::default(),
     })
     .unwrap();
     let is_started = begin.elapsed();

@@ -12,6 +12,8 @@
 //!   streams, label, user, program found, filter, capabilities → Ready ─ Begin → exec
 //! ```
 
+mod cgroups;
+mod devices;
 mod identity;
 mod rootfs;
 mod terminal;
@@ -25,12 +27,15 @@ use rustix::io::{DupFlags, Errno, dup3};
 use rustix::process::{setsid, umask};
 use sys::process::{Namespaces, execute, join_namespace, reset_signals, unshare};
 
+use crate::hooks::CreateHooks;
+use crate::options::RootChange;
 use crate::plan::{ContainerPlan, ProcessPlan};
 use crate::process::WindowSize;
-use crate::report::{BEGIN, CGROUP_IS_THERE, Failure, Message, Step, words};
+use crate::report::{BEGIN, CGROUP_IS_THERE, Failure, HOOKS_DONE, Message, Step, words};
 use crate::seccomp;
 
-pub(crate) use rootfs::{CgroupView, PreparedMount};
+pub(crate) use cgroups::CgroupView;
+pub(crate) use rootfs::PreparedMount;
 
 /// Exit code of a child whose program could not be executed, as runc's.
 const CANNOT_EXECUTE: i32 = 255;
@@ -47,6 +52,8 @@ pub(crate) struct Common<'a> {
     pub(crate) tasks: Vec<CString>,
     /// What to read one byte from before the program begins.
     pub(crate) gate: Option<OwnedFd>,
+    /// How many descriptors from number 3 on the program inherits.
+    pub(crate) preserved: u32,
 }
 
 /// Where standard streams come from.
@@ -72,13 +79,17 @@ pub(crate) struct ContainerChild<'a> {
     pub(crate) cgroup_views: Vec<CgroupView>,
     /// Whether the parent will say when the cgroup is there.
     pub(crate) waits_for_cgroup: bool,
+    pub(crate) hooks: Option<CreateHooks>,
+    pub(crate) root_change: RootChange,
+    /// Where the root file system is attached, for hooks to find it; absent is on top of the old root.
+    pub(crate) root_place: Option<CString>,
 }
 
 impl ContainerChild<'_> {
     /// What the parent still needs: the root, and names for messages. The child's ends are closed, so that its own end
     /// is seen.
-    pub(crate) fn into_rest(self) -> (OwnedFd, Vec<CString>) {
-        (self.root, self.common.tasks)
+    pub(crate) fn into_rest(self) -> (OwnedFd, Vec<CString>, Option<CreateHooks>) {
+        (self.root, self.common.tasks, self.hooks)
     }
 }
 
@@ -100,13 +111,13 @@ pub(crate) struct ExecChild<'a> {
 /// The body of a container's child; gives its exit code where exec did not happen.
 pub(crate) fn run_container(child: &ContainerChild<'_>, theirs: &mut OwnedFd) -> i32 {
     forget_parents_end(&child.common, theirs);
-    finish(&child.common, set_up_container(child))
+    finish(&child.common, set_up_container(child), Some(child))
 }
 
 /// The body of an exec's child.
 pub(crate) fn run_exec(child: &ExecChild<'_>, theirs: &mut OwnedFd) -> i32 {
     forget_parents_end(&child.common, theirs);
-    finish(&child.common, set_up_exec(child))
+    finish(&child.common, set_up_exec(child), None)
 }
 
 /// Replaces the child's copy of its parent's end by its own: else it would never see that the parent is gone.
@@ -159,8 +170,12 @@ fn begin_life() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Tells the parent how it went, waits for its word, and executes.
-fn finish(common: &Common<'_>, outcome: Result<&CStr, Failure>) -> i32 {
+/// Tells the parent how it went, waits for the word to begin, and executes.
+fn finish(
+    common: &Common<'_>,
+    outcome: Result<&CStr, Failure>,
+    container: Option<&ContainerChild<'_>>,
+) -> i32 {
     let program = match outcome {
         Ok(program) => program,
         Err(failure) => {
@@ -172,19 +187,58 @@ fn finish(common: &Common<'_>, outcome: Result<&CStr, Failure>) -> i32 {
     if hear(common.socket.as_fd()) != Some(BEGIN) {
         return 1;
     }
-    // Whoever said so may be gone by now.
+    // Whoever said so may be gone by now, and cannot be told anything.
     if let Some(gate) = &common.gate
         && hear(gate.as_fd()).is_none()
     {
         return 1;
     }
+    let tell_last = |failure| {
+        if common.gate.is_none() {
+            tell(common.socket.as_fd(), Message::Failed(failure));
+        }
+    };
+    if let Some(hooks) = container.and_then(|container| container.hooks.as_ref()) {
+        let list = &hooks.start_container;
+        if let Err(index) = hooks.created.run(list, 0..list.hooks.len(), Some(own_pid())) {
+            complain(&[b"error running startContainer hook\n"]);
+            tell_last(Step::StartContainerHook.failed_at(index)(Errno::CANCELED));
+            return 1;
+        }
+    }
     let errno = execute(program, &common.process.arguments, &common.process.environment);
-    // The container has begun: its own stderr is where runc and Docker show this.
-    for part in [c"exec ".to_bytes(), program.to_bytes(), b": ", words(errno).as_bytes(), b"\n"] {
+    complain(&[b"exec ", program.to_bytes(), b": ", words(errno).as_bytes(), b"\n"]);
+    tell_last(Step::Execute.failed()(errno));
+    CANNOT_EXECUTE
+}
+
+/// The container has begun: its own stderr is where runc and Docker show what becomes of it.
+fn complain(parts: &[&[u8]]) {
+    for part in parts {
         let _ = rustix::io::write(rustix::stdio::stderr(), part);
     }
-    tell(common.socket.as_fd(), Message::Failed(Step::Execute.failed()(errno)));
-    CANNOT_EXECUTE
+}
+
+/// As the container's PID namespace has it, which is what its hooks see.
+fn own_pid() -> u32 {
+    rustix::process::getpid().as_raw_nonzero().get().unsigned_abs()
+}
+
+/// Before the pivot: lets the runtime's hooks run, then those of the container.
+fn pass_hooks(child: &ContainerChild<'_>) -> Result<(), Failure> {
+    let Some(hooks) = &child.hooks else { return Ok(()) };
+    let socket = child.common.socket.as_fd();
+    tell(socket, Message::HooksDue);
+    if hear(socket) != Some(HOOKS_DONE) {
+        return Err(Step::Abandoned.failed()(Errno::CANCELED));
+    }
+    let list = &hooks.create_container;
+    if list.hooks.is_empty() {
+        return Ok(());
+    }
+    rustix::process::fchdir(&child.root).map_err(Step::CreateContainerHook.failed())?;
+    let outcome = hooks.creating.run(list, 0..list.hooks.len(), Some(own_pid()));
+    outcome.map_err(|index| Step::CreateContainerHook.failed_at(index)(Errno::CANCELED))
 }
 
 /// Plain write(2), which no sensible filter forbids: this may run under the container's.

@@ -1,29 +1,31 @@
 //! Creating and starting a container.
 
 use std::error::Error;
-use std::ffi::{CString, OsStr};
+use std::ffi::CString;
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cgroup::{Attach, Group, Version};
-use mount::path::Target;
-use mount::tree::{self, NewFilesystem};
+use cgroup::{Attach, Version};
+use mount::tree;
 use oci_spec::runtime::Spec;
-use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use sys::mount::{AttributeChange, Propagation, Reach, change_attributes};
 use sys::process::{Birth, Child, Namespaces, clone_process, join_namespace};
 
-use crate::child::{CgroupView, Common, ContainerChild, PreparedMount, run_container};
+use crate::child::{Common, ContainerChild, run_container};
 use crate::error::CreateError;
-use crate::handshake::{Setback, Ward};
-use crate::plan::{ContainerPlan, MountKind, ProcessPlan, text};
+use crate::handshake::{Pause, Setback, Ward};
+use crate::hooks::{CreateHooks, HookKind};
+use crate::options::{CreateOptions, Keyring};
+use crate::plan::{ContainerPlan, ProcessPlan, text};
+use crate::prepare::{GroupGuard, prepare, tasks, views};
 use crate::process::{Stdio, UserWish, find_user};
-use crate::report::{BEGIN, CGROUP_IS_THERE};
+use crate::report::{BEGIN, CGROUP_IS_THERE, Failure, HOOKS_DONE, Step};
 use crate::seccomp::Program;
 
 /// How long a child may take to set itself up, and to begin: less than a daemon waits for a container's start, so
@@ -79,6 +81,8 @@ pub struct CreateRequest<'a> {
     pub seccomp: Option<&'a Program>,
     /// A pipe from which the container reads one byte before it begins: see [`Created::leave`].
     pub gate: Option<OwnedFd>,
+    /// Rarer wishes.
+    pub options: CreateOptions<'a>,
 }
 
 /// The caller's own work while the child mounts.
@@ -120,6 +124,7 @@ pub struct Created {
     pub cgroup: Option<cgroup::Group>,
     /// The child until it begins.
     ward: Option<Ward>,
+    hooks: Option<CreateHooks>,
 }
 
 impl Created {
@@ -129,10 +134,19 @@ impl Created {
     /// and ends with 255, with the reason in its stderr, as under runc.
     ///
     /// # Errors
-    /// [`CreateError::Gone`] when it was started before, [`CreateError::Late`] when it hangs.
+    /// [`CreateError::Gone`] when it was started before, [`CreateError::Late`] when it hangs, [`CreateError::Hook`].
     pub fn start(&mut self) -> Result<(), CreateError> {
         let mut ward = self.ward.take().ok_or(CreateError::Gone)?;
-        ward.begin()?;
+        match ward.begin() {
+            Ok(()) => {}
+            Err(Setback::Late(limit)) => return Err(CreateError::Late(limit)),
+            Err(Setback::Reported(Failure { step: Step::StartContainerHook, index, .. })) => {
+                let hooks = self.hooks.as_ref().ok_or(CreateError::Gone)?;
+                let error = hooks.created.explain(HookKind::StartContainer, usize::from(index));
+                return Err(CreateError::Hook(error));
+            }
+            Err(Setback::Gone | Setback::Reported(_)) => return Err(CreateError::Gone),
+        }
         // The caller holds the handle by which it is reaped.
         drop(ward.release());
         Ok(())
@@ -172,11 +186,15 @@ pub fn create(
     let root = request.rootfs.mount()?;
     let user = find_user(root.as_fd(), request.user, process)?;
     let mut process = ProcessPlan::new(process, &user, available()?)?;
-    process.keyring = Some(text(&format!("_ses.{}", request.id))?);
+    process.keyring = match request.options.keyring {
+        Keyring::Own => Some(text(&format!("_ses.{}", request.id))?),
+        Keyring::Callers => None,
+    };
     process.personality = personality(request.spec)?;
     let (ours, theirs) =
         sys::socket::message_pair().map_err(|errno| CreateError::step("socketpair", errno))?;
     let group = request.cgroup.map(cgroup::Plan::group);
+    let root_place = root_place(&request)?;
     let child = ContainerChild {
         plan: &plan,
         joins: open_namespaces(&plan)?,
@@ -190,21 +208,45 @@ pub fn create(
             filter: request.seccomp,
             tasks: tasks(group.as_ref())?,
             gate: request.gate,
+            preserved: request.options.preserved,
         },
+        root_place,
+        hooks: CreateHooks::new(request.id, request.spec, request.options.bundle)?,
+        root_change: request.options.root,
         root,
     };
     let mut cgroup = GroupGuard(None);
     let mut ward = bear(&child, request.cgroup, &mut cgroup, ours)?;
-    let (root, tasks) = child.into_rest();
-    let from_child = |setback| CreateError::from_child(setback, Some(&plan), &process, &tasks);
+    let (root, tasks, hooks) = child.into_rest();
+    let from_child = |setback| match (setback, &hooks) {
+        (Setback::Reported(Failure { step: Step::CreateContainerHook, index, .. }), Some(hooks)) => {
+            CreateError::Hook(hooks.creating.explain(HookKind::CreateContainer, usize::from(index)))
+        }
+        _ => CreateError::from_child(setback, Some(&plan), &process, &tasks),
+    };
     let meanwhile = while_mounted(&mut ward, request.cgroup, &mut cgroup, while_mounting);
     if let Err(error) = meanwhile {
         // A child that is gone is a reason for the other failure, and says more.
         return Err(ward.reported_failure().map_or(error, |failure| from_child(Setback::Reported(failure))));
     }
+    if let Some(hooks) = &hooks {
+        ward.be_patient();
+        if ward.await_pause().map_err(from_child)? == Pause::Hooks {
+            hooks.run_in_runtime(ward.pid())?;
+            ward.say(HOOKS_DONE);
+        }
+    }
     ward.await_ready().map_err(from_child)?;
     ward.apply(&process)?;
-    created(ward, root, cgroup)
+    Ok(Created { hooks, ..created(ward, root, cgroup)? })
+}
+
+/// Hooks find the root file system at its place in the container's mount namespace.
+fn root_place(request: &CreateRequest<'_>) -> Result<Option<CString>, CreateError> {
+    match (&request.spec.hooks, request.rootfs) {
+        (Some(_), Rootfs::Path(path)) => Ok(Some(CString::new(path.as_os_str().as_bytes())?)),
+        _ => Ok(None),
+    }
 }
 
 /// Work of the parent that the child does not wait for, or not at once.
@@ -237,6 +279,7 @@ fn created(mut ward: Ward, root: OwnedFd, cgroup: GroupGuard) -> Result<Created,
         rootfs_mount: Some(root),
         cgroup: cgroup.keep(),
         ward: Some(ward),
+        hooks: None,
     })
 }
 
@@ -293,83 +336,6 @@ pub(crate) fn available() -> Result<sys::credentials::CapabilitySet, CreateError
     Ok(own.permitted)
 }
 
-/// Clones the sources of bind mounts, with their attributes: the child only attaches them.
-fn prepare(plan: &crate::plan::MountPlan) -> Result<PreparedMount, CreateError> {
-    let MountKind::Bind(bind) = &plan.kind else { return Ok(PreparedMount::InChild) };
-    let failed = |errno| {
-        let what = format!(
-            "error mounting {:?} to rootfs at {:?}: {}",
-            plan.source,
-            plan.shown_destination,
-            bind.source.display()
-        );
-        CreateError::step(what, errno)
-    };
-    let clone = tree::clone_path(&bind.source, bind.reach).map_err(failed)?;
-    let change = |reach, change: AttributeChange| {
-        if change == AttributeChange::default() {
-            Ok(())
-        } else {
-            change_attributes(clone.as_fd(), reach, change)
-        }
-    };
-    change(Reach::One, bind.attributes).map_err(failed)?;
-    change(Reach::Tree, bind.recursive).map_err(failed)?;
-    for (propagation, reach) in &bind.propagation {
-        let propagation = AttributeChange { propagation: Some(*propagation), ..AttributeChange::default() };
-        change(*reach, propagation).map_err(failed)?;
-    }
-    let stat = fstat(&clone).map_err(failed)?;
-    let is_folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
-    let is_foreign_proc =
-        plan.destination_is("/proc") && rustix::fs::fstatfs(&clone).map_err(failed)?.f_type != 0x9fa0;
-    if is_foreign_proc {
-        return Err(CreateError::Invalid(
-            "\"/proc\" cannot be mounted because it is not of type proc".to_owned(),
-        ));
-    }
-    Ok(PreparedMount::Clone(clone, if is_folder { Target::Folder } else { Target::File }))
-}
-
-fn tasks(group: Option<&Group>) -> Result<Vec<CString>, CreateError> {
-    match group.filter(|group| group.version() == Version::V1).map(Group::attach).transpose()? {
-        Some(Attach::Tasks(files)) => Ok(files),
-        Some(Attach::Born(_)) | None => Ok(Vec::new()),
-    }
-}
-
-/// How the container sees its groups, if a mount asks for that.
-fn views(group: &Group, plan: &ContainerPlan) -> Result<Vec<CgroupView>, CreateError> {
-    let attributes = plan.mounts.iter().find_map(|mount| match mount.kind {
-        MountKind::Cgroup { attributes } => Some(attributes),
-        _ => None,
-    });
-    let Some(attributes) = attributes else { return Ok(Vec::new()) };
-    let cstring = |bytes: &OsStr| CString::new(bytes.as_bytes()).map_err(CreateError::from);
-    let view = |view: &cgroup::View| {
-        let name = view.mountpoint.file_name().unwrap_or_default();
-        let is_v2 = group.version() == Version::V2;
-        let aliases = view.controllers.iter().map(OsStr::new).filter(|alias| *alias != name);
-        let is_shared = view.controllers.len() > 1;
-        let option = |controller: &String| match controller.split_once('=') {
-            Some((name, value)) => Ok((text(name)?, Some(text(value)?))),
-            None => Ok((text(controller)?, None)),
-        };
-        Ok(CgroupView {
-            name: if is_v2 { None } else { Some(cstring(name)?) },
-            links: aliases.filter(|_| is_shared).map(cstring).collect::<Result<_, CreateError>>()?,
-            folder: cstring(view.folder.as_os_str())?,
-            filesystem: NewFilesystem {
-                kind: text(if is_v2 { "cgroup2" } else { "cgroup" })?,
-                source: Some(text("cgroup")?),
-                options: view.controllers.iter().map(option).collect::<Result<_, CreateError>>()?,
-                attributes,
-            },
-        })
-    };
-    group.views().iter().map(view).collect()
-}
-
 fn personality(spec: &Spec) -> Result<Option<u32>, CreateError> {
     let Some(wanted) = spec.linux.as_ref().and_then(|linux| linux.personality.as_ref()) else {
         return Ok(None);
@@ -385,22 +351,4 @@ fn personality(spec: &Spec) -> Result<Option<u32>, CreateError> {
 fn start_time(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
-}
-
-/// A group that was made, and is removed unless it is kept. Declared before the child's ward, it goes after the child.
-#[derive(Debug)]
-struct GroupGuard(Option<Group>);
-
-impl GroupGuard {
-    fn keep(mut self) -> Option<Group> {
-        self.0.take()
-    }
-}
-
-impl Drop for GroupGuard {
-    fn drop(&mut self) {
-        if let Some(group) = &self.0 {
-            let _ = group.remove();
-        }
-    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use crate::handshake::Setback;
+use crate::hooks::HookError;
 use crate::plan::{ContainerPlan, ProcessPlan, Program};
 use crate::report::{Failure, Step, words};
 use crate::user::UserError;
@@ -43,6 +44,9 @@ pub enum CreateError {
         /// The kernel's reason.
         errno: Errno,
     },
+    /// A program to run at a point of the container's life failed.
+    #[error(transparent)]
+    Hook(#[from] HookError),
     /// The caller's own work failed.
     #[error(transparent)]
     WhileMounting(Box<dyn Error + Send + Sync>),
@@ -101,6 +105,8 @@ impl CreateError {
         let what = match step {
             Step::FindProgram => return not_executable(&process.program, errno),
             Step::Abandoned => return Self::Gone,
+            Step::CreateContainerHook => "error running createContainer hook".to_owned(),
+            Step::StartContainerHook => "error running startContainer hook".to_owned(),
             Step::Session => "setsid".to_owned(),
             Step::JoinNamespace => "error joining namespaces".to_owned(),
             Step::Hostname => "sethostname".to_owned(),

@@ -15,7 +15,8 @@ use crate::child::{Common, ExecChild as Joiner, run_exec};
 use crate::create::{available, in_pid_namespace, open_namespace};
 use crate::error::CreateError;
 use crate::handshake::Ward;
-use crate::plan::ProcessPlan;
+use crate::options::ExecOptions;
+use crate::plan::{ProcessPlan, text};
 use crate::process::{Stdio, UserWish, find_user};
 use crate::seccomp::Program;
 
@@ -40,6 +41,8 @@ pub struct ExecRequest<'a> {
     pub cgroup: Option<&'a cgroup::Group>,
     /// The compiled filter.
     pub seccomp: Option<&'a Program>,
+    /// Rarer wishes.
+    pub options: ExecOptions<'a>,
 }
 
 /// A process that runs in the container; a child of the caller, who reaps it.
@@ -67,7 +70,9 @@ pub fn exec(request: ExecRequest<'_>) -> Result<ExecChild, CreateError> {
             .map_err(|errno| CreateError::step("cannot exec in a stopped container", errno))?;
     let user = find_user(root.as_fd(), request.user, request.process)?;
     drop(root);
-    let process = ProcessPlan::new(request.process, &user, available()?)?;
+    let mut process = ProcessPlan::new(request.process, &user, available()?)?;
+    let keyring = request.options.keyring_of.map(|id| text(&format!("_ses.{id}")));
+    process.keyring = keyring.transpose()?;
     let (mut ours, theirs) =
         sys::socket::message_pair().map_err(|errno| CreateError::step("socketpair", errno))?;
     let (tasks, folder) = match request.cgroup.map(Group::attach).transpose()? {
@@ -76,8 +81,15 @@ pub fn exec(request: ExecRequest<'_>) -> Result<ExecChild, CreateError> {
         None => (Vec::new(), None),
     };
     let streams = request.stdio.into_streams()?;
-    let common =
-        Common { socket: theirs, process: &process, streams, filter: request.seccomp, tasks, gate: None };
+    let common = Common {
+        socket: theirs,
+        process: &process,
+        streams,
+        filter: request.seccomp,
+        tasks,
+        preserved: request.options.preserved,
+        gate: None,
+    };
     let joiner = Joiner { common, container: request.pidfd };
     let birth = Birth { cgroup: folder.as_ref().map(AsFd::as_fd), ..Birth::default() };
     let pid_namespace = open_namespace(&place.join("ns/pid"))?;
@@ -94,7 +106,7 @@ pub fn exec(request: ExecRequest<'_>) -> Result<ExecChild, CreateError> {
     let tasks = joiner.into_rest();
     ward.await_ready().map_err(|setback| CreateError::from_child(setback, None, &process, &tasks))?;
     ward.apply(&process)?;
-    ward.begin()?;
+    ward.begin().map_err(|setback| CreateError::from_child(setback, None, &process, &tasks))?;
     let terminal = ward.terminal.take();
     let child = ward.release().ok_or(CreateError::Gone)?;
     Ok(ExecChild { pid: child.pid, pidfd: child.pidfd, terminal })

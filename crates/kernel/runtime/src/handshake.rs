@@ -38,6 +38,15 @@ pub(crate) enum Setback {
     Late(Duration),
 }
 
+/// What a child waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pause {
+    /// The hooks of the runtime.
+    Hooks,
+    /// To be told to begin.
+    Ready,
+}
+
 impl Ward {
     pub(crate) fn new(child: Child, socket: OwnedFd, limit: Duration) -> Self {
         Self { child: Some(child), socket, limit, terminal: None }
@@ -58,10 +67,17 @@ impl Ward {
 
     /// Reads until the child is ready, keeping its terminal.
     pub(crate) fn await_ready(&mut self) -> Result<(), Setback> {
-        let end = Instant::now() + self.limit;
+        while self.await_pause()? == Pause::Hooks {}
+        Ok(())
+    }
+
+    /// Reads until the child waits for the parent.
+    pub(crate) fn await_pause(&mut self) -> Result<Pause, Setback> {
+        let end = self.end();
         loop {
             match self.read_until(end)? {
-                Some(Message::Ready) => return Ok(()),
+                Some(Message::Ready) => return Ok(Pause::Ready),
+                Some(Message::HooksDue) => return Ok(Pause::Hooks),
                 Some(Message::Terminal) => {}
                 Some(Message::Failed(failure)) => return Err(Setback::Reported(failure)),
                 None => return Err(Setback::Gone),
@@ -69,21 +85,30 @@ impl Ward {
         }
     }
 
+    /// Gives it all the time of the world, where hooks run on its way: they have limits of their own.
+    pub(crate) fn be_patient(&mut self) {
+        self.limit = Duration::MAX;
+    }
+
+    fn end(&self) -> Option<Instant> {
+        Instant::now().checked_add(self.limit)
+    }
+
     /// A failure that the child has reported by now: it may be why the parent's own work failed.
     pub(crate) fn reported_failure(&mut self) -> Option<Failure> {
         loop {
-            if !becomes_readable(&self.socket, Instant::now()) {
+            if !becomes_readable(&self.socket, Some(Instant::now())) {
                 return None;
             }
             match self.read()? {
                 Message::Failed(failure) => return Some(failure),
-                Message::Terminal | Message::Ready => {}
+                Message::Terminal | Message::Ready | Message::HooksDue => {}
             }
         }
     }
 
     /// The next message; none when the child's end is closed.
-    fn read_until(&mut self, end: Instant) -> Result<Option<Message>, Setback> {
+    fn read_until(&mut self, end: Option<Instant>) -> Result<Option<Message>, Setback> {
         if becomes_readable(&self.socket, end) { Ok(self.read()) } else { Err(Setback::Late(self.limit)) }
     }
 
@@ -115,12 +140,12 @@ impl Ward {
 
     /// Lets the program begin, and waits until it has. A failure of exec itself is the container's business: its
     /// process has begun, wrote the reason to its stderr and ends with 255, as under runc.
-    pub(crate) fn begin(&mut self) -> Result<(), CreateError> {
+    pub(crate) fn begin(&mut self) -> Result<(), Setback> {
         self.say(BEGIN);
-        match self.read_until(Instant::now() + self.limit) {
-            Ok(None | Some(Message::Failed(Failure { step: Step::Execute, .. }))) => Ok(()),
-            Ok(Some(_)) | Err(Setback::Gone | Setback::Reported(_)) => Err(CreateError::Gone),
-            Err(Setback::Late(limit)) => Err(CreateError::Late(limit)),
+        match self.read_until(self.end())? {
+            None | Some(Message::Failed(Failure { step: Step::Execute, .. })) => Ok(()),
+            Some(Message::Failed(failure)) => Err(Setback::Reported(failure)),
+            Some(_) => Err(Setback::Gone),
         }
     }
 
@@ -134,18 +159,19 @@ impl Drop for Ward {
     fn drop(&mut self) {
         if let Some(child) = self.child.take() {
             let _ = pidfd_send_signal(&child.pidfd, Signal::KILL);
-            if becomes_readable(&child.pidfd, Instant::now() + DEATH_LIMIT) {
+            if becomes_readable(&child.pidfd, Some(Instant::now() + DEATH_LIMIT)) {
                 let _ = waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED);
             }
         }
     }
 }
 
-/// Waits until something can be read, or the other side is gone, but not beyond `end`.
-fn becomes_readable(fd: &OwnedFd, end: Instant) -> bool {
+/// Waits until something can be read, or the other side is gone, but not beyond `end`; without one, for ever.
+fn becomes_readable(fd: &OwnedFd, end: Option<Instant>) -> bool {
     loop {
-        let left = Timespec::try_from(end.saturating_duration_since(Instant::now())).unwrap_or_default();
-        match poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&left)) {
+        let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+        let left = left.map(|left| Timespec::try_from(left).unwrap_or_default());
+        match poll(&mut [PollFd::new(fd, PollFlags::IN)], left.as_ref()) {
             Ok(0) => return false,
             Err(Errno::INTR) => {}
             // A socket that cannot be polled is read, which tells why.
@@ -189,8 +215,8 @@ mod tests {
     fn a_program_that_never_begins_is_given_up() {
         let (mut ward, pid) = hanging(Some(Message::Ready));
         assert_eq!(ward.await_ready(), Ok(()));
-        let error = ward.begin().unwrap_err();
-        assert!(matches!(error, CreateError::Late(_)), "{error:?}");
+        assert_eq!(ward.begin(), Err(Setback::Late(Duration::from_millis(50))));
+        let error = CreateError::Late(Duration::from_millis(50));
         assert_eq!(error.to_string(), "the container's process was not ready within 50ms");
         drop(ward);
         assert_eq!(test_kill_process(pid), Err(Errno::SRCH));

@@ -1,7 +1,7 @@
 //! An OCI bundle's life: create, start, exec, kill; namespaces, root file system, capabilities, seccomp; knows no engine.
 //!
 //! ```text
-//! create ─ plan ─ mount root ─ clone ┬─ parent: cgroup, the caller's network ──────────┬─ limits ─ Created ─ start
+//! create ─ plan ─ mount root ─ clone ┬─ parent: cgroup, the caller's network ─ hooks ──┬─ limits ─ Created ─ start
 //!                                    └─ child: mounts, cgroup entered, pivot, identity ─┘
 //! ```
 //! The documents become plans (`plan`) in the parent; the child (`child`) works them off without allocating, and reports
@@ -12,9 +12,13 @@ mod child;
 pub mod create;
 pub mod error;
 pub mod exec;
+pub mod hand_over;
 mod handshake;
+pub mod hooks;
 mod limits;
+mod options;
 mod plan;
+mod prepare;
 pub mod process;
 mod report;
 pub mod sealed;
@@ -24,4 +28,5 @@ pub mod user;
 pub use create::{CreateRequest, Created, Meanwhile, Newborn, Rootfs, create};
 pub use error::CreateError;
 pub use exec::{ExecChild, ExecRequest, exec};
+pub use options::{CreateOptions, ExecOptions, Keyring, RootChange};
 pub use process::{Stdio, UserWish, WindowSize, kill};

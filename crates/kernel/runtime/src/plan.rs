@@ -46,7 +46,7 @@ impl ContainerPlan {
     /// Computes the plan. Pure.
     pub(crate) fn new(spec: &Spec) -> Result<Self, CreateError> {
         let linux = spec.linux.clone().unwrap_or_default();
-        refuse_unsupported(spec, &linux)?;
+        refuse_unsupported(&linux)?;
         let mut plan = Self {
             new_namespaces: Namespaces::NONE,
             has_own_cgroup_namespace: false,
@@ -114,10 +114,8 @@ fn unsupported(what: &str) -> CreateError {
 }
 
 /// What protects or changes a container and is not built yet must not be dropped in silence.
-fn refuse_unsupported(spec: &Spec, linux: &Linux) -> Result<(), CreateError> {
-    let has_hooks = spec.hooks.as_ref().is_some_and(|hooks| *hooks != oci_spec::runtime::Hooks::default());
+fn refuse_unsupported(linux: &Linux) -> Result<(), CreateError> {
     let asked = [
-        (has_hooks, "hooks"),
         (
             linux.find_namespace(NamespaceKind::User).is_some() || !linux.uid_mappings.is_empty(),
             "a user namespace",

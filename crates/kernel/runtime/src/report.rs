@@ -51,10 +51,12 @@ pub(crate) enum Step {
     Execute,
     /// The parent went away or gave up; nobody is told.
     Abandoned,
+    CreateContainerHook,
+    StartContainerHook,
 }
 
 /// All steps, by number minus one.
-const STEPS: [Step; 41] = [
+const STEPS: [Step; 43] = [
     Step::Session,
     Step::JoinNamespace,
     Step::Hostname,
@@ -96,6 +98,8 @@ const STEPS: [Step; 41] = [
     Step::AmbientSet,
     Step::Execute,
     Step::Abandoned,
+    Step::CreateContainerHook,
+    Step::StartContainerHook,
 ];
 
 /// A step that failed.
@@ -129,6 +133,8 @@ pub(crate) enum Message {
     Terminal,
     /// Everything is set up; waiting to be told to begin.
     Ready,
+    /// Everything is mounted, the root is still the old one: time for the hooks of the runtime.
+    HooksDue,
 }
 
 /// Length of a message.
@@ -140,6 +146,7 @@ impl Message {
         match self {
             Self::Ready => bytes[0] = 1,
             Self::Terminal => bytes[0] = 2,
+            Self::HooksDue => bytes[0] = 4,
             Self::Failed(Failure { step, index, errno }) => {
                 bytes[0] = 3;
                 bytes[1] = step as u8;
@@ -155,6 +162,7 @@ impl Message {
         Some(match kind {
             1 => Self::Ready,
             2 => Self::Terminal,
+            4 => Self::HooksDue,
             3 => Self::Failed(Failure {
                 step: *STEPS.get(usize::from(step).checked_sub(1)?)?,
                 index: u16::from_le_bytes([low, high]),
@@ -167,6 +175,8 @@ impl Message {
 
 /// What a parent says, one byte each: the cgroup exists and may be entered.
 pub(crate) const CGROUP_IS_THERE: u8 = b'c';
+/// The hooks of the runtime have run.
+pub(crate) const HOOKS_DONE: u8 = b'h';
 /// The program may begin.
 pub(crate) const BEGIN: u8 = b'b';
 
@@ -221,7 +231,7 @@ mod tests {
     #[test]
     fn every_message_survives_the_wire() {
         let failures = STEPS.iter().map(|step| Message::Failed(step.failed_at(700)(Errno::NOENT)));
-        for message in failures.chain([Message::Ready, Message::Terminal]) {
+        for message in failures.chain([Message::Ready, Message::Terminal, Message::HooksDue]) {
             assert_eq!(Message::from_bytes(message.to_bytes()), Some(message));
         }
         assert_eq!(Message::from_bytes([3, 0, 0, 0, 1, 0, 0, 0]), None);

@@ -57,6 +57,7 @@ pub(crate) fn start(launch: &Launch, is_wanted: &dyn Fn() -> bool) -> Result<Con
         cgroup: plan.as_ref(),
         seccomp: filter.as_ref(),
         gate: None,
+        options: runtime::CreateOptions::default(),
     };
     let mut created = runtime::create(request, &mut |newborn| {
         attach_network(&launch.network, newborn)?;
@@ -135,6 +136,7 @@ pub(crate) fn exec(container: &Container, options: &ExecOptions) -> Result<ExecP
         stdio,
         cgroup: container.group.as_ref(),
         seccomp: container.filter.as_ref(),
+        options: runtime::ExecOptions::default(),
     })
     .map_err(|error| refuse(&error))?;
     let ends = ours.or_else(|| child.terminal.map(Ends::Terminal)).unwrap_or(Ends::None);
@@ -236,6 +238,7 @@ fn refuse(error: &CreateError) -> Refusal {
         CreateError::Cgroup(_) => ("cgroup".to_owned(), None),
         CreateError::Overlay(error) => ("overlay".to_owned(), Some(error.errno.raw_os_error())),
         CreateError::Invalid(_) => ("spec".to_owned(), None),
+        CreateError::Hook(_) => ("hook".to_owned(), None),
         CreateError::WhileMounting(_) => ("network".to_owned(), None),
         CreateError::Gone | CreateError::Late(_) => ("init".to_owned(), None),
     };

@@ -126,7 +126,15 @@ pub fn clone_process(birth: Birth<'_>, body: impl FnOnce() -> i32) -> Result<Chi
     }
     // SAFETY: `arguments` is a live `clone_args` of the given size whose only pointer is `pidfd`, also live. Without
     // CLONE_VM the child has its own copy of all memory, stack included, so that returning twice is sound.
-    let result = unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<CloneArgs>()) };
+    let mut result = unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<CloneArgs>()) };
+    // Filters of containers answer so, since they cannot look into the arguments; the older call knows no cgroup.
+    if result < 0 && birth.cgroup.is_none() && last_error() == Errno::NOSYS {
+        let flags = birth.namespaces.0 | libc::CLONE_PIDFD as u64 | libc::SIGCHLD as u64;
+        let none = ptr::null_mut::<RawFd>();
+        // SAFETY: as above; the third argument is where the handle is stored on every architecture, the fourth and
+        // fifth are not looked at.
+        result = unsafe { libc::syscall(libc::SYS_clone, flags, none, &raw mut pidfd, none, none) };
+    }
     match result {
         0 => {
             let guard = ExitOnUnwind;

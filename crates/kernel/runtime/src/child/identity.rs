@@ -76,7 +76,7 @@ pub(super) fn prepare<'a>(
     if process.no_new_privileges {
         set_no_new_privileges().map_err(Step::NoNewPrivileges.failed())?;
     }
-    close_on_exec_from(3).map_err(Step::CloseOnExec.failed())?;
+    close_on_exec_from(common.preserved.saturating_add(3)).map_err(Step::CloseOnExec.failed())?;
     let failed = Step::Capabilities.failed();
     let kept = capabilities().map_err(&failed)?;
     // Another user than root has lost the effective set, not the permitted one.

@@ -5,20 +5,17 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use mount::path::{self, Links, Target, ensure};
 use mount::tree::{self, NewFilesystem};
-use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid, chmodat, chownat, fstat, fstatfs, major, minor, mkdirat,
-    mknodat, openat, symlinkat, unlinkat,
-};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, fstatfs, major, minor, openat};
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_change, unmount};
 use rustix::process::{chdir, chroot, fchdir, pivot_root};
-use sys::mount::{
-    AttributeChange, NO_DEVICES, NO_EXEC, NO_SUID, Propagation, READ_ONLY, Reach, change_attributes,
-    change_attributes_at,
-};
+use sys::mount::{AttributeChange, Propagation, READ_ONLY, Reach, change_attributes, change_attributes_at};
 
-use super::{CgroupDoor, ContainerChild, Streams, open_folder, terminal};
-use crate::plan::{DevicePlan, MountKind, MountPlan};
+use super::cgroups::mount_cgroup;
+use super::devices::{bind_console, make_devices};
+use super::{CgroupDoor, ContainerChild, Streams, open_folder, pass_hooks, terminal};
+use crate::options::RootChange;
+use crate::plan::{MountKind, MountPlan};
 use crate::report::{Failure, Step};
 
 /// `PROC_SUPER_MAGIC` (linux/magic.h).
@@ -33,19 +30,6 @@ pub(crate) enum PreparedMount {
     Clone(OwnedFd, Target),
 }
 
-/// One hierarchy as the container shall see it.
-#[derive(Debug)]
-pub(crate) struct CgroupView {
-    /// Its folder below `/sys/fs/cgroup`; absent for v2, which is mounted there itself.
-    pub(crate) name: Option<CString>,
-    /// Names of single controllers that lead to it.
-    pub(crate) links: Vec<CString>,
-    /// The container's group, as the host names it: shown when the container has no cgroup namespace (v1).
-    pub(crate) folder: CString,
-    /// How to mount the hierarchy anew, rooted at the container's group by its namespace.
-    pub(crate) filesystem: NewFilesystem,
-}
-
 /// Builds everything and makes it the root. Gives the slave of the terminal, if there is one.
 pub(super) fn build(
     child: &ContainerChild<'_>,
@@ -54,7 +38,7 @@ pub(super) fn build(
     let plan = child.plan;
     make_private().map_err(Step::PrivateMounts.failed())?;
     let root = child.root.as_fd();
-    attach_root(root).map_err(Step::AttachRoot.failed())?;
+    attach_root(root, child.root_place.as_deref()).map_err(Step::AttachRoot.failed())?;
     for (index, (mount, prepared)) in plan.mounts.iter().zip(&child.mounts).enumerate() {
         perform(child, index, mount, prepared, cgroup)?;
     }
@@ -71,6 +55,7 @@ pub(super) fn build(
         _ => None,
     };
     ensure_work_folder(root, &child.common.process.folder)?;
+    pass_hooks(child)?;
     write_sysctls(root, &plan.sysctls)?;
     for (index, mount) in plan.mounts.iter().enumerate().filter(|(_, mount)| mount.is_readonly_at_last) {
         make_readonly(root, mount).map_err(Step::ReadonlyMount.failed_at(index))?;
@@ -82,7 +67,7 @@ pub(super) fn build(
     if plan.is_root_readonly {
         change_attributes(root, Reach::One, read_only()).map_err(Step::ReadonlyRoot.failed())?;
     }
-    enter_root(root).map_err(Step::PivotRoot.failed())?;
+    enter_root(root, child.root_change).map_err(Step::PivotRoot.failed())?;
     if plan.root_propagation != Propagation::Private {
         let change =
             AttributeChange { propagation: Some(plan.root_propagation), ..AttributeChange::default() };
@@ -91,7 +76,7 @@ pub(super) fn build(
     Ok(terminal)
 }
 
-fn read_only() -> AttributeChange {
+pub(super) fn read_only() -> AttributeChange {
     AttributeChange { set: READ_ONLY, ..AttributeChange::default() }
 }
 
@@ -105,16 +90,21 @@ fn make_private() -> Result<(), Errno> {
     }
 }
 
-/// The new root covers the old one: no folder of the host is needed as a mount point.
-fn attach_root(root: BorrowedFd<'_>) -> Result<(), Errno> {
-    let old = openat(CWD, c"/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    tree::attach(root, old.as_fd())
+/// The new root covers the old one: no folder of the host is needed as a mount point. Hooks look for it at its place.
+fn attach_root(root: BorrowedFd<'_>, place: Option<&CStr>) -> Result<(), Errno> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let place = openat(CWD, place.unwrap_or(c"/"), flags, Mode::empty())?;
+    tree::attach(root, place.as_fd())
 }
 
 /// Makes the new root the root, and lets go of the old one.
-fn enter_root(root: BorrowedFd<'_>) -> Result<(), Errno> {
+fn enter_root(root: BorrowedFd<'_>, change: RootChange) -> Result<(), Errno> {
     fchdir(root)?;
-    match pivot_root(c".", c".") {
+    let pivoted = match change {
+        RootChange::Pivot => pivot_root(c".", c"."),
+        RootChange::Cover => Err(Errno::INVAL),
+    };
+    match pivoted {
         Ok(()) => unmount(c".", UnmountFlags::DETACH)?,
         // The root of an initramfs cannot be put elsewhere; it stays covered.
         Err(Errno::INVAL) => chroot(c".")?,
@@ -208,105 +198,6 @@ fn octal(mode: u32, buffer: &mut [u8; 6]) -> &CStr {
         *digit = b'0' + u8::try_from(mode >> shift & 7).unwrap_or(0);
     }
     CStr::from_bytes_until_nul(buffer).unwrap_or(c"0755")
-}
-
-/// `/sys/fs/cgroup`: on v1 a tmpfs with a folder per hierarchy, on v2 the hierarchy itself.
-fn mount_cgroup(
-    child: &ContainerChild<'_>,
-    plan: &MountPlan,
-    attributes: u64,
-    target: BorrowedFd<'_>,
-) -> Result<(), Errno> {
-    let root = child.root.as_fd();
-    if let [CgroupView { name: None, filesystem, .. }] = child.cgroup_views.as_slice() {
-        let mount = filesystem.mount()?;
-        return tree::attach(mount.as_fd(), target);
-    }
-    let mount = tree::mount_simple(c"tmpfs", (c"mode", c"755"), NO_SUID | NO_DEVICES | NO_EXEC)?;
-    tree::attach(mount.as_fd(), target)?;
-    for view in &child.cgroup_views {
-        let Some(name) = &view.name else { continue };
-        mkdirat(&mount, name.as_c_str(), Mode::from_raw_mode(0o755))?;
-        let place = openat(&mount, name.as_c_str(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-        let hierarchy = if child.plan.has_own_cgroup_namespace {
-            view.filesystem.mount()?
-        } else {
-            let own = tree::clone_cstr(&view.folder, Reach::One)?;
-            let change = AttributeChange { set: attributes, ..AttributeChange::default() };
-            change_attributes(own.as_fd(), Reach::One, change)?;
-            own
-        };
-        tree::attach(hierarchy.as_fd(), place.as_fd())?;
-        for link in &view.links {
-            symlinkat(name.as_c_str(), &mount, link.as_c_str())?;
-        }
-    }
-    if attributes & READ_ONLY != 0 {
-        let mounted = path::open(root, &plan.destination, OFlags::PATH, Links::Follow)?;
-        change_attributes(mounted.as_fd(), Reach::One, read_only())?;
-    }
-    Ok(())
-}
-
-/// Device nodes and the links beside them. A stranger's `/dev` leads where it likes, inside the root.
-fn make_devices(root: BorrowedFd<'_>, devices: &[DevicePlan]) -> Result<(), Failure> {
-    for (index, device) in devices.iter().enumerate() {
-        let folder =
-            ensure(root, &device.folder, Target::Folder).map_err(Step::DeviceFolder.failed_at(index))?;
-        make_device(folder.as_fd(), device).map_err(Step::Device.failed_at(index))?;
-    }
-    let dev = ensure(root, c"/dev", Target::Folder).map_err(Step::DeviceFolder.failed())?;
-    link_devices(root, dev.as_fd()).map_err(Step::DeviceLink.failed())
-}
-
-fn make_device(folder: BorrowedFd<'_>, device: &DevicePlan) -> Result<(), Errno> {
-    let mode = Mode::from_raw_mode(device.mode);
-    match mknodat(folder, device.name.as_c_str(), device.kind, mode, device.number) {
-        // What is there already is what the image or a mount wants there.
-        Err(Errno::EXIST) => return Ok(()),
-        other => other?,
-    }
-    if device.uid != 0 || device.gid != 0 {
-        let (uid, gid) = (Uid::from_raw(device.uid), Gid::from_raw(device.gid));
-        chownat(folder, device.name.as_c_str(), Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
-        // A change of owner drops set-id bits.
-        if device.mode & 0o6000 != 0 {
-            chmodat(folder, device.name.as_c_str(), mode, AtFlags::empty())?;
-        }
-    }
-    Ok(())
-}
-
-fn link_devices(root: BorrowedFd<'_>, dev: BorrowedFd<'_>) -> Result<(), Errno> {
-    let link = |text: &CStr, name: &CStr| match symlinkat(text, dev, name) {
-        Ok(()) | Err(Errno::EXIST) => Ok(()),
-        Err(errno) => Err(errno),
-    };
-    link(c"/proc/self/fd", c"fd")?;
-    link(c"/proc/self/fd/0", c"stdin")?;
-    link(c"/proc/self/fd/1", c"stdout")?;
-    link(c"/proc/self/fd/2", c"stderr")?;
-    if path::open(root, c"/proc/kcore", OFlags::PATH, Links::Refuse).is_ok() {
-        link(c"/proc/kcore", c"core")?;
-    }
-    // Terminals come from the container's own devpts, whatever an image has here.
-    match unlinkat(dev, c"ptmx", AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => {}
-        Err(errno) => return Err(errno),
-    }
-    link(c"pts/ptmx", c"ptmx")
-}
-
-fn bind_console(root: BorrowedFd<'_>, slave: BorrowedFd<'_>) -> Result<(), Errno> {
-    let dev = ensure(root, c"/dev", Target::Folder)?;
-    match mknodat(&dev, c"console", FileType::RegularFile, Mode::from_raw_mode(0o600), 0) {
-        Ok(()) | Err(Errno::EXIST) => {}
-        Err(errno) => return Err(errno),
-    }
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let console = openat(&dev, c"console", flags, Mode::empty())?;
-    let clone = tree::clone_place(slave, Reach::One)?;
-    tree::attach(clone.as_fd(), console.as_fd())
 }
 
 /// Docker and runc make the working folder if the image lacks it.

@@ -330,6 +330,7 @@ fn the_callers_failure_ends_the_child() {
         cgroup: None,
         seccomp: None,
         gate: None,
+        options: runtime::CreateOptions::default(),
     };
     let mut pid = 0;
     let error = runtime::create(request, &mut |newborn| {
@@ -376,6 +377,7 @@ fn a_folder_serves_as_root_file_system_too() {
         cgroup: None,
         seccomp: None,
         gate: None,
+        options: runtime::CreateOptions::default(),
     };
     let mut created = runtime::create(request, &mut |_| Ok(())).unwrap();
     created.start().unwrap();
@@ -484,7 +486,7 @@ fn a_container_left_at_its_gate_begins_at_a_byte_and_not_before() {
     let stage = Stage::script("echo begun");
     let (stdio, readers) = pipes();
     let (gate, opener) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
-    let mut created = stage.create_with(stdio, Some(gate)).unwrap();
+    let mut created = stage.create_with(stdio, Some(gate), runtime::CreateOptions::default()).unwrap();
     created.leave().unwrap();
     assert!(matches!(created.start(), Err(runtime::CreateError::Gone)));
     let mut byte = [0];

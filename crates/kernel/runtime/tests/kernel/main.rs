@@ -5,5 +5,6 @@
 mod attacks;
 mod create;
 mod exec;
+mod hooks;
 mod stage;
 mod streams;

@@ -12,7 +12,8 @@ use cgroup::{Layout, Plan};
 use oci_spec::runtime::{Process, Resources, Spec};
 use runtime::seccomp::{Host, Profile, Program, compile};
 use runtime::{
-    CreateError, CreateRequest, Created, ExecChild, ExecRequest, Rootfs, Stdio, UserWish, create, exec,
+    CreateError, CreateOptions, CreateRequest, Created, ExecChild, ExecRequest, Rootfs, Stdio, UserWish,
+    create, exec,
 };
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
@@ -131,10 +132,15 @@ impl Stage {
     }
 
     pub(crate) fn create(&self, stdio: Stdio) -> Result<Created, CreateError> {
-        self.create_with(stdio, None)
+        self.create_with(stdio, None, CreateOptions::default())
     }
 
-    pub(crate) fn create_with(&self, stdio: Stdio, gate: Option<OwnedFd>) -> Result<Created, CreateError> {
+    pub(crate) fn create_with(
+        &self,
+        stdio: Stdio,
+        gate: Option<OwnedFd>,
+        options: CreateOptions<'_>,
+    ) -> Result<Created, CreateError> {
         let empty = Resources::default();
         let resources = self.spec.linux.as_ref().and_then(|linux| linux.resources.as_ref()).unwrap_or(&empty);
         let plan = Plan::new(&self.layout, &self.cgroup_path, resources).unwrap();
@@ -147,6 +153,7 @@ impl Stage {
             cgroup: Some(&plan),
             seccomp: self.uses_filter.then_some(&FILTER),
             gate,
+            options,
         };
         create(request, &mut |newborn| {
             newborn.net_namespace()?;
@@ -166,7 +173,11 @@ impl Stage {
 
     /// Why it cannot be created.
     pub(crate) fn refusal(&self) -> CreateError {
-        match self.create(Stdio::Null) {
+        self.refusal_with(CreateOptions::default())
+    }
+
+    pub(crate) fn refusal_with(&self, options: CreateOptions<'_>) -> CreateError {
+        match self.create_with(Stdio::Null, None, options) {
             Err(error) => {
                 let group = cgroup::Group::at(&self.layout, &self.cgroup_path).unwrap();
                 assert!(group.views().iter().all(|view| !view.folder.exists()), "cgroup left behind");
@@ -205,6 +216,7 @@ impl Running {
             stdio,
             cgroup: self.created.cgroup.as_ref(),
             seccomp: self.stage.uses_filter.then_some(&FILTER),
+            options: runtime::ExecOptions::default(),
         })
     }
 

@@ -1,0 +1,50 @@
+//! Wishes of the command line that the engine has not: their defaults cost nothing.
+
+use std::path::Path;
+
+use oci_spec::runtime::Linux;
+
+/// Rarer wishes of a create.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CreateOptions<'a> {
+    /// The bundle's folder: hooks read it in the state. The document's hooks run only when it is given.
+    pub bundle: Option<&'a Path>,
+    /// How the root file system becomes the root.
+    pub root: RootChange,
+    /// Which session keyring the container has.
+    pub keyring: Keyring,
+    /// How many descriptors from number 3 on the program inherits. The caller holds all of them: what it opened
+    /// itself must not be among them.
+    pub preserved: u32,
+}
+
+/// How the root file system becomes the root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RootChange {
+    /// `pivot_root(2)`: the old root is gone.
+    #[default]
+    Pivot,
+    /// `chroot(2)`, for hosts whose root is an initramfs: the old one stays covered (`--no-pivot`).
+    Cover,
+}
+
+/// Which session keyring a process has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keyring {
+    /// One of its own.
+    #[default]
+    Own,
+    /// The caller's (`--no-new-keyring`).
+    Callers,
+}
+
+/// Rarer wishes of an exec.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ExecOptions<'a> {
+    /// The container's configuration: tells whether it has a user or a time namespace to be joined, and its personality.
+    pub linux: Option<&'a Linux>,
+    /// The container's id, when its session keyring shall be joined.
+    pub keyring_of: Option<&'a str>,
+    /// How many descriptors from number 3 on the program inherits; see [`CreateOptions::preserved`].
+    pub preserved: u32,
+}

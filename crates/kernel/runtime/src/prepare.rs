@@ -1,0 +1,110 @@
+//! What the parent prepares before it has a child: clones of bind mounts, views of control groups.
+
+use std::ffi::{CString, OsStr};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+
+use cgroup::{Attach, Group, Version};
+use mount::path::Target;
+use mount::tree::{self, NewFilesystem};
+use rustix::fs::{FileType, fstat};
+use sys::mount::{AttributeChange, Reach, change_attributes};
+
+use crate::child::{CgroupView, PreparedMount};
+use crate::error::CreateError;
+use crate::plan::{ContainerPlan, MountKind, text};
+
+/// Clones the sources of bind mounts, with their attributes: the child only attaches them.
+pub(crate) fn prepare(plan: &crate::plan::MountPlan) -> Result<PreparedMount, CreateError> {
+    let MountKind::Bind(bind) = &plan.kind else { return Ok(PreparedMount::InChild) };
+    let failed = |errno| {
+        let what = format!(
+            "error mounting {:?} to rootfs at {:?}: {}",
+            plan.source,
+            plan.shown_destination,
+            bind.source.display()
+        );
+        CreateError::step(what, errno)
+    };
+    let clone = tree::clone_path(&bind.source, bind.reach).map_err(failed)?;
+    let change = |reach, change: AttributeChange| {
+        if change == AttributeChange::default() {
+            Ok(())
+        } else {
+            change_attributes(clone.as_fd(), reach, change)
+        }
+    };
+    change(Reach::One, bind.attributes).map_err(failed)?;
+    change(Reach::Tree, bind.recursive).map_err(failed)?;
+    for (propagation, reach) in &bind.propagation {
+        let propagation = AttributeChange { propagation: Some(*propagation), ..AttributeChange::default() };
+        change(*reach, propagation).map_err(failed)?;
+    }
+    let stat = fstat(&clone).map_err(failed)?;
+    let is_folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+    let is_foreign_proc =
+        plan.destination_is("/proc") && rustix::fs::fstatfs(&clone).map_err(failed)?.f_type != 0x9fa0;
+    if is_foreign_proc {
+        return Err(CreateError::Invalid(
+            "\"/proc\" cannot be mounted because it is not of type proc".to_owned(),
+        ));
+    }
+    Ok(PreparedMount::Clone(clone, if is_folder { Target::Folder } else { Target::File }))
+}
+
+pub(crate) fn tasks(group: Option<&Group>) -> Result<Vec<CString>, CreateError> {
+    match group.filter(|group| group.version() == Version::V1).map(Group::attach).transpose()? {
+        Some(Attach::Tasks(files)) => Ok(files),
+        Some(Attach::Born(_)) | None => Ok(Vec::new()),
+    }
+}
+
+/// How the container sees its groups, if a mount asks for that.
+pub(crate) fn views(group: &Group, plan: &ContainerPlan) -> Result<Vec<CgroupView>, CreateError> {
+    let attributes = plan.mounts.iter().find_map(|mount| match mount.kind {
+        MountKind::Cgroup { attributes } => Some(attributes),
+        _ => None,
+    });
+    let Some(attributes) = attributes else { return Ok(Vec::new()) };
+    let cstring = |bytes: &OsStr| CString::new(bytes.as_bytes()).map_err(CreateError::from);
+    let view = |view: &cgroup::View| {
+        let name = view.mountpoint.file_name().unwrap_or_default();
+        let is_v2 = group.version() == Version::V2;
+        let aliases = view.controllers.iter().map(OsStr::new).filter(|alias| *alias != name);
+        let is_shared = view.controllers.len() > 1;
+        let option = |controller: &String| match controller.split_once('=') {
+            Some((name, value)) => Ok((text(name)?, Some(text(value)?))),
+            None => Ok((text(controller)?, None)),
+        };
+        Ok(CgroupView {
+            name: if is_v2 { None } else { Some(cstring(name)?) },
+            links: aliases.filter(|_| is_shared).map(cstring).collect::<Result<_, CreateError>>()?,
+            folder: cstring(view.folder.as_os_str())?,
+            filesystem: NewFilesystem {
+                kind: text(if is_v2 { "cgroup2" } else { "cgroup" })?,
+                source: Some(text("cgroup")?),
+                options: view.controllers.iter().map(option).collect::<Result<_, CreateError>>()?,
+                attributes,
+            },
+        })
+    };
+    group.views().iter().map(view).collect()
+}
+
+/// A group that was made, and is removed unless it is kept. Declared before the child's ward, it goes after the child.
+#[derive(Debug)]
+pub(crate) struct GroupGuard(pub(crate) Option<Group>);
+
+impl GroupGuard {
+    pub(crate) fn keep(mut self) -> Option<Group> {
+        self.0.take()
+    }
+}
+
+impl Drop for GroupGuard {
+    fn drop(&mut self) {
+        if let Some(group) = &self.0 {
+            let _ = group.remove();
+        }
+    }
+}
