@@ -35,6 +35,16 @@ pub const FLAG_NEW_LISTENER: u32 = 1 << 3;
 /// A notified call can only be interrupted by fatal signals (`SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`), Linux 5.19.
 pub const FLAG_WAIT_KILLABLE_RECV: u32 = 1 << 5;
 
+/// Whether the kernel knows this flag: it then complains about the missing program first.
+#[must_use]
+pub fn is_flag_known(flag: u32) -> bool {
+    // SAFETY: without a program nothing is installed; the kernel looks at the flags and then finds that there is none.
+    let result = unsafe {
+        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flag, std::ptr::null::<Program>())
+    };
+    result < 0 && last_error() == Errno::FAULT
+}
+
 /// Installs a filter on the calling thread, for ever; children inherit it. `seccomp(2)`, Linux 3.17.
 ///
 /// Gives the notification descriptor when [`FLAG_NEW_LISTENER`] is set.
