@@ -1,13 +1,19 @@
 //! System call filters: a profile is resolved for a container, compiled to classic BPF, and kept by its hash.
 //!
 //! profile (moby's JSON) → [`Profile::resolve`] → OCI rules → [`compile`] → [`Program`] → `seccomp(2)`.
-//! Compiling takes about a millisecond, so that [`Cache`] is for what starts often.
+//! [`Cache`] hands a compiled filter to another process.
 
+mod assemble;
 mod cache;
 mod compile;
+mod condition;
+pub mod known;
 mod profile;
 mod syscalls;
 
+use std::os::fd::OwnedFd;
+
+use rustix::io::Errno;
 use sys::seccomp::Instruction;
 
 pub use cache::Cache;
@@ -43,7 +49,7 @@ pub enum SeccompError {
 }
 
 /// First bytes of a compiled filter in a file; changes with the compiler.
-const MAGIC: &[u8; 8] = b"gtryscf1";
+const MAGIC: &[u8; 8] = b"gtryscf2";
 
 impl Program {
     /// How many instructions it has; the kernel takes up to 4096.
@@ -56,6 +62,22 @@ impl Program {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.instructions.is_empty()
+    }
+
+    /// The flags of `seccomp(2)` that it is installed with.
+    #[must_use]
+    pub fn flags(&self) -> u32 {
+        self.flags
+    }
+
+    /// Installs it on the calling thread, for ever. Gives the listener that [`Action::Notify`] asks for.
+    ///
+    /// [`Action::Notify`]: oci_spec::runtime::Action::Notify
+    ///
+    /// # Errors
+    /// See [`sys::seccomp::install`].
+    pub fn install(&self) -> Result<Option<OwnedFd>, Errno> {
+        sys::seccomp::install(&self.instructions, self.flags)
     }
 
     /// The bytes for a file or a message.

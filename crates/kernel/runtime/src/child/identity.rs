@@ -82,7 +82,7 @@ pub(super) fn prepare<'a>(
     // Another user than root has lost the effective set, not the permitted one.
     set_capabilities(Capabilities { effective: kept.permitted, ..kept }).map_err(&failed)?;
     if let Some(filter) = common.filter {
-        sys::seccomp::install(&filter.instructions, filter.flags).map_err(Step::Seccomp.failed())?;
+        filter.install().map_err(Step::Seccomp.failed())?;
     }
     // keep_capabilities ends with exec.
     match &process.capabilities {

@@ -46,8 +46,7 @@ pub struct Profile {
     architectures: Vec<String>,
     #[serde(default, deserialize_with = "or_default")]
     arch_map: Vec<ArchEntry>,
-    #[serde(default, deserialize_with = "or_default")]
-    flags: Vec<String>,
+    flags: Option<Vec<String>>,
     #[serde(default, deserialize_with = "or_default")]
     listener_path: String,
     #[serde(default, deserialize_with = "or_default")]

@@ -16,9 +16,9 @@ pub struct Seccomp {
     /// Architectures the rules hold for (`SCMP_ARCH_X86_64`); calls of others are killed.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub architectures: Vec<String>,
-    /// Flags of `seccomp(2)` (`SECCOMP_FILTER_FLAG_LOG`).
-    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    pub flags: Vec<String>,
+    /// Flags of `seccomp(2)` (`SECCOMP_FILTER_FLAG_LOG`); an empty list is none, no list is the runtime's choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flags: Option<Vec<String>>,
     /// Socket of an agent that receives the notification descriptor.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
     pub listener_path: String,
