@@ -25,6 +25,7 @@ use mount::path::{self, Links};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::{DupFlags, Errno, dup3};
 use rustix::process::{setsid, umask};
+use rustix::thread::sched_setaffinity;
 use sys::process::{Namespaces, execute, join_namespace, reset_signals, unshare};
 
 use crate::hooks::CreateHooks;
@@ -146,6 +147,9 @@ fn set_up_container<'a>(child: &'a ContainerChild<'_>) -> Result<&'a CStr, Failu
 fn set_up_exec<'a>(child: &'a ExecChild<'_>) -> Result<&'a CStr, Failure> {
     begin_life()?;
     let label = identity::open_label(child.common.process)?;
+    if let Some(cpus) = &child.common.process.scheduling.first_cpus {
+        sched_setaffinity(None, cpus).map_err(Step::Affinity.failed())?;
+    }
     enter(&child.common.tasks)?;
     let kinds =
         [Namespaces::MOUNT, Namespaces::UTS, Namespaces::IPC, Namespaces::NETWORK, Namespaces::CGROUP];

@@ -21,8 +21,9 @@ use crate::child::{Common, ContainerChild, run_container};
 use crate::error::CreateError;
 use crate::handshake::{Pause, Setback, Ward};
 use crate::hooks::{CreateHooks, HookKind};
+use crate::label;
 use crate::options::{CreateOptions, Keyring};
-use crate::plan::{ContainerPlan, ProcessPlan, text};
+use crate::plan::{ContainerPlan, ProcessPlan, personality, text};
 use crate::prepare::{GroupGuard, prepare, tasks, views};
 use crate::process::{Stdio, UserWish, find_user};
 use crate::report::{BEGIN, CGROUP_IS_THERE, Failure, HOOKS_DONE, Step};
@@ -186,11 +187,15 @@ pub fn create(
     let root = request.rootfs.mount()?;
     let user = find_user(root.as_fd(), request.user, process)?;
     let mut process = ProcessPlan::new(process, &user, available()?)?;
+    label::check(process.label.as_ref())?;
     process.keyring = match request.options.keyring {
         Keyring::Own => Some(text(&format!("_ses.{}", request.id))?),
         Keyring::Callers => None,
     };
-    process.personality = personality(request.spec)?;
+    let linux = request.spec.linux.as_ref();
+    process.personality = personality(linux)?;
+    process.scheduling.reset_cpus(request.options.affinity);
+    process.scheduling.add_memory(linux.and_then(|linux| linux.memory_policy.as_ref()))?;
     let (ours, theirs) =
         sys::socket::message_pair().map_err(|errno| CreateError::step("socketpair", errno))?;
     let group = request.cgroup.map(cgroup::Plan::group);
@@ -334,17 +339,6 @@ pub(crate) fn open_namespace(path: &Path) -> Result<OwnedFd, CreateError> {
 pub(crate) fn available() -> Result<sys::credentials::CapabilitySet, CreateError> {
     let own = sys::credentials::capabilities().map_err(|errno| CreateError::step("capget", errno))?;
     Ok(own.permitted)
-}
-
-fn personality(spec: &Spec) -> Result<Option<u32>, CreateError> {
-    let Some(wanted) = spec.linux.as_ref().and_then(|linux| linux.personality.as_ref()) else {
-        return Ok(None);
-    };
-    match wanted.domain.as_str() {
-        "LINUX" | "" => Ok(Some(0)),
-        "LINUX32" => Ok(Some(8)),
-        other => Err(CreateError::Invalid(format!("invalid personality domain {other:?}"))),
-    }
 }
 
 /// Field 22 of `/proc/pid/stat`, behind the name in brackets, which may hold anything.

@@ -15,8 +15,9 @@ use crate::child::{Common, ExecChild as Joiner, run_exec};
 use crate::create::{available, in_pid_namespace, open_namespace};
 use crate::error::CreateError;
 use crate::handshake::Ward;
+use crate::label;
 use crate::options::ExecOptions;
-use crate::plan::{ProcessPlan, text};
+use crate::plan::{ProcessPlan, personality, text};
 use crate::process::{Stdio, UserWish, find_user};
 use crate::seccomp::Program;
 
@@ -71,8 +72,13 @@ pub fn exec(request: ExecRequest<'_>) -> Result<ExecChild, CreateError> {
     let user = find_user(root.as_fd(), request.user, request.process)?;
     drop(root);
     let mut process = ProcessPlan::new(request.process, &user, available()?)?;
+    label::check(process.label.as_ref())?;
     let keyring = request.options.keyring_of.map(|id| text(&format!("_ses.{id}")));
     process.keyring = keyring.transpose()?;
+    let linux = request.options.linux;
+    process.personality = personality(linux)?;
+    process.scheduling.add_cpus(request.process.exec_cpu_affinity.as_ref(), request.options.affinity)?;
+    process.scheduling.add_memory(linux.and_then(|linux| linux.memory_policy.as_ref()))?;
     let (mut ours, theirs) =
         sys::socket::message_pair().map_err(|errno| CreateError::step("socketpair", errno))?;
     let (tasks, folder) = match request.cgroup.map(Group::attach).transpose()? {

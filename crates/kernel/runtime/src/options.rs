@@ -16,6 +16,18 @@ pub struct CreateOptions<'a> {
     /// How many descriptors from number 3 on the program inherits. The caller holds all of them: what it opened
     /// itself must not be among them.
     pub preserved: u32,
+    /// Which CPUs it runs on.
+    pub affinity: Affinity,
+}
+
+/// Which CPUs a process runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Affinity {
+    /// The caller's.
+    #[default]
+    Inherit,
+    /// All that its cgroup allows, whatever the caller itself is bound to.
+    Reset,
 }
 
 /// How the root file system becomes the root.
@@ -47,4 +59,6 @@ pub struct ExecOptions<'a> {
     pub keyring_of: Option<&'a str>,
     /// How many descriptors from number 3 on the program inherits; see [`CreateOptions::preserved`].
     pub preserved: u32,
+    /// Which CPUs it runs on when its document does not say.
+    pub affinity: Affinity,
 }

@@ -4,6 +4,7 @@
 mod devices;
 mod mounts;
 mod process;
+mod scheduling;
 
 use std::ffi::{CString, NulError};
 use std::path::PathBuf;
@@ -16,7 +17,8 @@ use crate::error::CreateError;
 
 pub(crate) use devices::DevicePlan;
 pub(crate) use mounts::{MountKind, MountPlan};
-pub(crate) use process::{ProcessPlan, Program};
+pub(crate) use process::{Label, Module, ProcessPlan, Program, personality};
+pub(crate) use scheduling::SchedulingPlan;
 
 /// Everything about a container but its process.
 #[derive(Debug)]
@@ -124,7 +126,6 @@ fn refuse_unsupported(linux: &Linux) -> Result<(), CreateError> {
         (!linux.net_devices.is_empty(), "moving network devices"),
         (!linux.mount_label.is_empty(), "a label of mounts"),
         (linux.intel_rdt.is_some(), "cache and memory bandwidth control"),
-        (linux.memory_policy.is_some(), "a NUMA memory policy"),
     ];
     match asked.into_iter().find(|(is_asked, _)| *is_asked) {
         Some((_, what)) => Err(unsupported(what)),

@@ -53,10 +53,14 @@ pub(crate) enum Step {
     Abandoned,
     CreateContainerHook,
     StartContainerHook,
+    Affinity,
+    Scheduler,
+    IoPriority,
+    MemoryPolicy,
 }
 
 /// All steps, by number minus one.
-const STEPS: [Step; 43] = [
+const STEPS: [Step; 47] = [
     Step::Session,
     Step::JoinNamespace,
     Step::Hostname,
@@ -100,6 +104,10 @@ const STEPS: [Step; 43] = [
     Step::Abandoned,
     Step::CreateContainerHook,
     Step::StartContainerHook,
+    Step::Affinity,
+    Step::Scheduler,
+    Step::IoPriority,
+    Step::MemoryPolicy,
 ];
 
 /// A step that failed.

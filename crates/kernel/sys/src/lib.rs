@@ -9,6 +9,7 @@ pub mod netlink_socket;
 pub mod process;
 pub mod programs;
 pub mod pty;
+pub mod scheduling;
 pub mod seccomp;
 pub mod session;
 pub mod signal;

@@ -7,9 +7,12 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use mount::path;
-use rustix::fs::{Access, AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid, accessat, fchown, fstat, openat};
+use rustix::fs::{
+    Access, AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid, accessat, fchown, fstat, fstatfs, openat,
+};
 use rustix::io::Errno;
 use rustix::process::{fchdir, ioctl_tiocsctty, umask};
+use rustix::thread::sched_setaffinity;
 use sys::credentials::{
     Capabilities, become_user, capabilities, keep_capabilities, limit_bounding_set, set_ambient,
     set_capabilities, set_no_new_privileges,
@@ -17,24 +20,36 @@ use sys::credentials::{
 use sys::process::{
     close_on_exec_from, join_session_keyring, replace_standard_stream, set_limit, set_personality,
 };
+use sys::scheduling::{set_io_priority, set_memory_policy, set_scheduler};
 
 use super::{Common, Streams};
 use crate::capability;
-use crate::plan::{ProcessPlan, Program};
+use crate::plan::{Module, ProcessPlan, Program, SchedulingPlan};
 use crate::report::{Failure, Step};
 
 /// The device number of `/dev/null`: its owner is left alone.
 const NULL: (u32, u32) = (1, 3);
 
-/// Opens the file that takes the label, while the host's `/proc` is in sight.
+/// `PROC_SUPER_MAGIC` (linux/magic.h).
+const PROCFS: i64 = 0x9fa0;
+
+/// Opens the file that takes the label, while the host's `/proc` is in sight; nothing else than a real procfs will do.
 pub(super) fn open_label(process: &ProcessPlan) -> Result<Option<OwnedFd>, Failure> {
     let Some(label) = &process.label else { return Ok(None) };
     let failed = Step::Label.failed();
-    let own =
-        openat(CWD, c"/proc/thread-self", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-            .map_err(&failed)?;
-    let file = openat(&own, label.file.as_c_str(), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
-    file.map(Some).map_err(&failed)
+    let open = |path: &CStr| match openat(CWD, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(file) if fstatfs(&file)?.f_type != PROCFS => Err(Errno::NODEV),
+        other => other,
+    };
+    let file = match label.module {
+        Module::SeLinux => open(c"/proc/thread-self/attr/exec"),
+        // The older place is whose module comes first.
+        Module::AppArmor => match open(c"/proc/thread-self/attr/apparmor/exec") {
+            Err(Errno::NOENT) => open(c"/proc/thread-self/attr/exec"),
+            other => other,
+        },
+    };
+    file.map(Some).map_err(failed)
 }
 
 /// Takes on the identity; the process is inside its root already. Gives the path to execute.
@@ -54,6 +69,7 @@ pub(super) fn prepare<'a>(
     if let Some(domain) = process.personality {
         set_personality(domain).map_err(Step::Personality.failed())?;
     }
+    schedule(&process.scheduling)?;
     if let (Some(file), Some(label)) = (label, &process.label) {
         rustix::io::write(&file, &label.value).map_err(Step::Label.failed())?;
     }
@@ -100,6 +116,23 @@ pub(super) fn prepare<'a>(
         None => {}
     }
     Ok(program)
+}
+
+/// While all capabilities are there, and in its cgroup.
+fn schedule(plan: &SchedulingPlan) -> Result<(), Failure> {
+    if let Some(cpus) = &plan.last_cpus {
+        sched_setaffinity(None, cpus).map_err(Step::Affinity.failed())?;
+    }
+    if let Some((mode, nodes)) = &plan.memory {
+        set_memory_policy(*mode, nodes).map_err(Step::MemoryPolicy.failed())?;
+    }
+    if let Some((class, priority)) = plan.io_priority {
+        set_io_priority(class, priority).map_err(Step::IoPriority.failed())?;
+    }
+    if let Some(attributes) = &plan.scheduler {
+        set_scheduler(attributes).map_err(Step::Scheduler.failed())?;
+    }
+    Ok(())
 }
 
 /// Puts the streams in place; the user may open them again through `/dev/stdout`, so they become the user's.

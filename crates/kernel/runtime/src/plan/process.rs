@@ -2,12 +2,13 @@
 
 use std::ffi::CString;
 
-use oci_spec::runtime::Process;
+use oci_spec::runtime::{Linux, Process};
 use rustix::process::Gid;
 use sys::credentials::CapabilitySet;
 use sys::process::StringArray;
 
-use super::{text, unsupported};
+use super::scheduling::SchedulingPlan;
+use super::text;
 use crate::capability::Sets;
 use crate::error::CreateError;
 use crate::limits;
@@ -34,13 +35,20 @@ pub(crate) struct ProcessPlan {
     pub(crate) label: Option<Label>,
     pub(crate) keyring: Option<CString>,
     pub(crate) personality: Option<u32>,
+    pub(crate) scheduling: SchedulingPlan,
+}
+
+/// Which security module a label is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Module {
+    AppArmor,
+    SeLinux,
 }
 
 /// A label that the process takes on at exec.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Label {
-    /// Path below `/proc/self`.
-    pub(crate) file: CString,
+    pub(crate) module: Module,
     pub(crate) value: Vec<u8>,
 }
 
@@ -58,7 +66,6 @@ pub(crate) struct Program {
 impl ProcessPlan {
     /// Computes the plan. `available` are the capabilities the runtime has. Pure.
     pub(crate) fn new(process: &Process, user: &User, available: CapabilitySet) -> Result<Self, CreateError> {
-        refuse_unsupported(process)?;
         let name = process
             .args
             .first()
@@ -80,23 +87,33 @@ impl ProcessPlan {
             capabilities: process.capabilities.as_ref().map(|sets| Sets::from_spec(sets, available)),
             no_new_privileges: process.no_new_privileges,
             limits: limits(process)?,
-            oom_score_adj: process.oom_score_adj,
+            oom_score_adj: oom_score_adj(process)?,
             label: label(process),
             keyring: None,
             personality: None,
+            scheduling: SchedulingPlan::new(process)?,
         })
     }
 }
 
-fn refuse_unsupported(process: &Process) -> Result<(), CreateError> {
-    let asked = [
-        (process.scheduler.is_some(), "a scheduling policy"),
-        (process.io_priority.is_some(), "an I/O priority"),
-        (process.exec_cpu_affinity.is_some(), "a CPU affinity"),
-    ];
-    match asked.into_iter().find(|(is_asked, _)| *is_asked) {
-        Some((_, what)) => Err(unsupported(what)),
-        None => Ok(()),
+/// The execution domain of a container's processes.
+pub(crate) fn personality(linux: Option<&Linux>) -> Result<Option<u32>, CreateError> {
+    let Some(wanted) = linux.and_then(|linux| linux.personality.as_ref()) else { return Ok(None) };
+    let domain = match wanted.domain.as_str() {
+        "LINUX" | "" => 0,
+        "LINUX32" => 8,
+        other => return Err(CreateError::Invalid(format!("invalid personality domain {other}"))),
+    };
+    // The specification reserves flags and names none: like runc, not looked at.
+    Ok(Some(domain))
+}
+
+fn oom_score_adj(process: &Process) -> Result<Option<i32>, CreateError> {
+    match process.oom_score_adj {
+        Some(wish) if !(-1000..=1000).contains(&wish) => {
+            Err(CreateError::Invalid(format!("invalid process.oomScoreAdj: {wish}")))
+        }
+        wish => Ok(wish),
     }
 }
 
@@ -114,12 +131,12 @@ fn limits(process: &Process) -> Result<Vec<(u32, u64, u64)>, CreateError> {
 }
 
 fn label(process: &Process) -> Option<Label> {
-    let (file, value) = match (process.apparmor_profile.as_str(), process.selinux_label.as_str()) {
+    let (module, value) = match (process.apparmor_profile.as_str(), process.selinux_label.as_str()) {
         ("" | "unconfined", "") => return None,
-        ("" | "unconfined", label) => (c"attr/exec", label.as_bytes().to_vec()),
-        (profile, _) => (c"attr/apparmor/exec", format!("exec {profile}").into_bytes()),
+        ("" | "unconfined", label) => (Module::SeLinux, label.as_bytes().to_vec()),
+        (profile, _) => (Module::AppArmor, format!("exec {profile}").into_bytes()),
     };
-    Some(Label { file: file.to_owned(), value })
+    Some(Label { module, value })
 }
 
 /// The environment: of entries with the same name the last counts; `HOME` is the user's unless given.
@@ -208,7 +225,6 @@ mod tests {
             )
             .is_err()
         );
-        assert!(planned(r#"{"cwd": "/", "args": ["x"], "scheduler": {"policy": "SCHED_FIFO"}}"#).is_err());
     }
 
     #[test]

@@ -8,3 +8,4 @@ mod exec;
 mod hooks;
 mod stage;
 mod streams;
+mod surroundings;

@@ -12,8 +12,8 @@ use cgroup::{Layout, Plan};
 use oci_spec::runtime::{Process, Resources, Spec};
 use runtime::seccomp::{Host, Profile, Program, compile};
 use runtime::{
-    CreateError, CreateOptions, CreateRequest, Created, ExecChild, ExecRequest, Rootfs, Stdio, UserWish,
-    create, exec,
+    CreateError, CreateOptions, CreateRequest, Created, ExecChild, ExecOptions, ExecRequest, Rootfs, Stdio,
+    UserWish, create, exec,
 };
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
@@ -208,6 +208,16 @@ impl Running {
         user: Option<&str>,
         stdio: Stdio,
     ) -> Result<ExecChild, CreateError> {
+        self.spawn_with(process, user, stdio, ExecOptions::default())
+    }
+
+    pub(crate) fn spawn_with(
+        &self,
+        process: &Process,
+        user: Option<&str>,
+        stdio: Stdio,
+        options: ExecOptions<'_>,
+    ) -> Result<ExecChild, CreateError> {
         exec(ExecRequest {
             pid: self.created.pid,
             pidfd: self.created.pidfd.as_fd(),
@@ -216,7 +226,7 @@ impl Running {
             stdio,
             cgroup: self.created.cgroup.as_ref(),
             seccomp: self.stage.uses_filter.then_some(&FILTER),
-            options: runtime::ExecOptions::default(),
+            options,
         })
     }
 
