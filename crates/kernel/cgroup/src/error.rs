@@ -20,6 +20,33 @@ pub enum CgroupError {
         #[source]
         cause: io::Error,
     },
+    /// A memory limit below what is in use.
+    #[error("unable to set memory limit to {limit} (current usage: {usage}, peak usage: {peak})")]
+    MemoryInUse {
+        /// What was wanted.
+        limit: String,
+        /// Bytes in use.
+        usage: u64,
+        /// Most bytes ever in use.
+        peak: u64,
+    },
+    /// A file of cgroup v2 whose controller the group does not have.
+    #[error("unified resource {file:?} can't be set: controller {controller:?} not available")]
+    NoController {
+        /// The file.
+        file: String,
+        /// The controller.
+        controller: String,
+    },
+    /// A file of cgroup v2 that took no such value.
+    #[error("unable to set unified resource {file:?}")]
+    Unified {
+        /// The file.
+        file: String,
+        /// The kernel's reason.
+        #[source]
+        cause: io::Error,
+    },
     /// A file or folder could not be read, created or removed.
     #[error("cannot {action} {}", path.display())]
     File {
@@ -34,8 +61,11 @@ pub enum CgroupError {
     /// The group exists and has processes in it.
     #[error("container's cgroup is not empty: {0} process(es) found")]
     Busy(usize),
+    /// The group exists and is frozen: a process in it would never begin.
+    #[error("container's cgroup unexpectedly frozen")]
+    Frozen,
     /// The tasks did not come to rest in time.
-    #[error("unable to freeze {}", .0.display())]
+    #[error("unable to freeze")]
     Freeze(PathBuf),
     /// The device filter could not be loaded or attached.
     #[error("cannot attach the device filter to {}", path.display())]

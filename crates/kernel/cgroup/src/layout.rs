@@ -3,10 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::CgroupError;
 
 /// Which kind of hierarchy the host's controllers are on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Version {
     /// One tree per controller, perhaps with a unified one beside (hybrid).
     V1,
@@ -15,12 +18,14 @@ pub enum Version {
 }
 
 /// One mounted tree of groups.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hierarchy {
     /// Controllers on it; a named hierarchy without controllers has `name=…`. Empty on v2.
     pub controllers: Vec<String>,
     /// Where it is mounted.
     pub mountpoint: PathBuf,
+    /// Which of its groups is mounted there; empty or `/` is the topmost.
+    pub root: PathBuf,
 }
 
 impl Hierarchy {
@@ -58,9 +63,9 @@ impl Layout {
     pub fn from_mountinfo(text: &str) -> Self {
         let mut first = Vec::<Hierarchy>::new();
         let mut second = None;
-        for (kind, mountpoint, options) in text.lines().filter_map(parse_line) {
+        for (kind, mountpoint, root, options) in text.lines().filter_map(parse_line) {
             match kind {
-                "cgroup2" if second.is_none() => second = Some(mountpoint),
+                "cgroup2" if second.is_none() => second = Some((mountpoint, root)),
                 "cgroup" => {
                     let controllers: Vec<_> = options
                         .split(',')
@@ -69,7 +74,7 @@ impl Layout {
                         .collect();
                     let is_new = !first.iter().any(|known| known.controllers == controllers);
                     if is_new && !controllers.is_empty() {
-                        first.push(Hierarchy { controllers, mountpoint });
+                        first.push(Hierarchy { controllers, mountpoint, root });
                     }
                 }
                 _ => {}
@@ -78,12 +83,16 @@ impl Layout {
         let has_controllers =
             first.iter().any(|tree| tree.controllers.iter().any(|name| !name.starts_with("name=")));
         match second {
-            Some(mountpoint) if !has_controllers => Self {
+            Some((mountpoint, root)) if !has_controllers => Self {
                 version: Version::V2,
-                hierarchies: vec![Hierarchy { controllers: Vec::new(), mountpoint }],
+                hierarchies: vec![Hierarchy { controllers: Vec::new(), mountpoint, root }],
                 unified: None,
             },
-            unified => Self { version: Version::V1, hierarchies: first, unified },
+            second => Self {
+                version: Version::V1,
+                hierarchies: first,
+                unified: second.map(|(mountpoint, _)| mountpoint),
+            },
         }
     }
 
@@ -101,13 +110,14 @@ impl Layout {
     }
 }
 
-/// Type, mount point and super block options of a line.
-fn parse_line(line: &str) -> Option<(&str, PathBuf, &str)> {
+/// Type, mount point, root and super block options of a line.
+fn parse_line(line: &str) -> Option<(&str, PathBuf, PathBuf, &str)> {
     let (mount, filesystem) = line.split_once(" - ")?;
-    let mountpoint = PathBuf::from(unescape(mount.split(' ').nth(4)?));
+    let mut places = mount.split(' ').skip(3).map(|place| PathBuf::from(unescape(place)));
+    let (root, mountpoint) = (places.next()?, places.next()?);
     let mut fields = filesystem.split(' ');
     let kind = fields.next()?;
-    Some((kind, mountpoint, fields.nth(1).unwrap_or_default()))
+    Some((kind, mountpoint, root, fields.nth(1).unwrap_or_default()))
 }
 
 /// Options of a v1 super block that are not controllers.

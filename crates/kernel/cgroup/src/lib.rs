@@ -5,17 +5,24 @@
 //! writes `0` to each `tasks` file, which costs 0.1 ms where a write of its pid by somebody else waits 11 ms for a
 //! grace period.
 
+mod check;
 mod device_program;
 mod devices;
 mod error;
 mod group;
 mod layout;
+mod own;
 mod plan;
+pub mod stats;
 mod v1;
 mod v2;
+mod watch;
 
 pub use devices::{Access, DeviceKind, DevicePolicy, Exception};
 pub use error::CgroupError;
-pub use group::{Attach, Group, View};
+pub use group::{Attach, FreezeState, Group, Reach, View};
 pub use layout::{Hierarchy, Layout, Version};
+pub use own::OwnGroups;
 pub use plan::{GroupPlan, Plan, Write};
+pub use stats::Stats;
+pub use watch::{Heard, OomWatch, PressureLevel};

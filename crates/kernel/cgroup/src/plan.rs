@@ -5,9 +5,11 @@ use std::path::{Component, Path, PathBuf};
 use oci_spec::runtime::Resources;
 use sys::bpf::Instruction;
 
+use crate::check::check;
 use crate::devices::DevicePolicy;
 use crate::error::CgroupError;
-use crate::layout::{Layout, Version};
+use crate::layout::{Hierarchy, Layout, Version};
+use crate::own::OwnGroups;
 use crate::{device_program, v1, v2};
 
 /// One file to write.
@@ -17,18 +19,20 @@ pub struct Write {
     pub files: Vec<String>,
     /// What to write.
     pub value: String,
+    /// Whether the file was asked for by name, and not by a limit that becomes it.
+    pub is_unified: bool,
 }
 
 impl Write {
     pub(crate) fn new(file: impl Into<String>, value: impl ToString) -> Self {
-        Self { files: vec![file.into()], value: value.to_string() }
+        Self { files: vec![file.into()], value: value.to_string(), is_unified: false }
     }
 }
 
 /// One folder in one hierarchy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupPlan {
-    /// Controllers of the hierarchy (v1).
+    /// Controllers of the hierarchy (v1); empty for the unified one.
     pub controllers: Vec<String>,
     /// Where the hierarchy is mounted.
     pub mountpoint: PathBuf,
@@ -60,41 +64,79 @@ impl Plan {
     /// [`CgroupError::Unsupported`] for limits that make no sense or cannot be expressed.
     pub fn new(layout: &Layout, path: &Path, resources: &Resources) -> Result<Self, CgroupError> {
         let relative = relative(path)?;
-        let policy = DevicePolicy::from_rules(&resources.devices)?;
-        check(resources)?;
-        match layout.version {
-            Version::V1 => {
-                let groups = layout.hierarchies.iter().map(|tree| GroupPlan {
-                    controllers: tree.controllers.clone(),
-                    mountpoint: tree.mountpoint.clone(),
-                    folder: tree.mountpoint.join(&relative),
-                    enable: Vec::new(),
-                    writes: tree
-                        .controllers
-                        .iter()
-                        .flat_map(|name| v1::writes(name, resources, &policy))
-                        .collect(),
-                });
-                Ok(Self { version: Version::V1, groups: groups.collect(), device_filter: None })
-            }
-            Version::V2 => {
-                let groups = layout.hierarchies.iter().map(|tree| {
-                    Ok(GroupPlan {
-                        controllers: Vec::new(),
-                        mountpoint: tree.mountpoint.clone(),
-                        folder: tree.mountpoint.join(&relative),
-                        enable: v2::CONTROLLERS.to_vec(),
-                        writes: v2::writes(resources)?,
-                    })
-                });
-                let is_open = matches!(&policy, DevicePolicy::AllowBut(but) if but.is_empty());
-                Ok(Self {
-                    version: Version::V2,
-                    groups: groups.collect::<Result<_, CgroupError>>()?,
-                    device_filter: (!is_open).then(|| device_program::generate(&policy)),
-                })
-            }
+        let folders = layout.hierarchies.iter().map(|tree| (tree, tree.mountpoint.join(&relative)));
+        Self::of_folders(layout.version, folders, resources)
+    }
+
+    /// Computes the plan for the `cgroupsPath` of a configuration, as the cgroupfs manager of runc reads it. Pure.
+    ///
+    /// An absolute path begins at the root of every hierarchy; a relative one at the caller's own group, and an empty
+    /// one means the container's `id` there. Nothing leads out of the place where it begins. On a hybrid host the
+    /// group gets a folder in the unified tree as well.
+    ///
+    /// # Errors
+    /// [`CgroupError::Unsupported`] for limits that make no sense or cannot be expressed.
+    pub fn for_container(
+        layout: &Layout,
+        own: &OwnGroups,
+        cgroups_path: &str,
+        id: &str,
+        resources: &Resources,
+    ) -> Result<Self, CgroupError> {
+        let inner = clean(Path::new(if cgroups_path.is_empty() { id } else { cgroups_path }));
+        let is_absolute = cgroups_path.starts_with('/');
+        if inner.as_os_str().is_empty() {
+            return Err(CgroupError::Unsupported(format!("invalid cgroup path {cgroups_path:?}")));
         }
+        let unified = layout
+            .unified
+            .iter()
+            .map(|mountpoint| Hierarchy { mountpoint: mountpoint.clone(), ..Hierarchy::default() });
+        let unified: Vec<_> = unified.collect();
+        let folders = layout.hierarchies.iter().chain(&unified).map(|tree| {
+            let is_beside = layout.version == Version::V1 && tree.controllers.is_empty();
+            let start = if is_absolute || is_beside {
+                tree.mountpoint.clone()
+            } else {
+                own.folder(tree, layout.version)
+            };
+            (tree, start.join(&inner))
+        });
+        Self::of_folders(layout.version, folders, resources)
+    }
+
+    pub(crate) fn of_folders<'a>(
+        version: Version,
+        folders: impl Iterator<Item = (&'a Hierarchy, PathBuf)>,
+        resources: &Resources,
+    ) -> Result<Self, CgroupError> {
+        let policy = DevicePolicy::from_rules(&resources.devices)?;
+        check(version, resources)?;
+        let group = |(tree, folder): (&Hierarchy, PathBuf)| {
+            Ok(GroupPlan {
+                controllers: tree.controllers.clone(),
+                mountpoint: tree.mountpoint.clone(),
+                folder,
+                enable: if version == Version::V2 { v2::CONTROLLERS.to_vec() } else { Vec::new() },
+                writes: writes(version, &tree.controllers, resources, Some(&policy))?,
+            })
+        };
+        let is_open = matches!(&policy, DevicePolicy::AllowBut(but) if but.is_empty());
+        let device_filter = (version == Version::V2 && !is_open).then(|| device_program::generate(&policy));
+        Ok(Self { version, groups: folders.map(group).collect::<Result<_, CgroupError>>()?, device_filter })
+    }
+}
+
+/// The writes of one folder; without a policy, access to devices stays as it is.
+pub(crate) fn writes(
+    version: Version,
+    controllers: &[String],
+    resources: &Resources,
+    policy: Option<&DevicePolicy>,
+) -> Result<Vec<Write>, CgroupError> {
+    match version {
+        Version::V1 => Ok(controllers.iter().flat_map(|name| v1::writes(name, resources, policy)).collect()),
+        Version::V2 => v2::writes(resources),
     }
 }
 
@@ -112,34 +154,25 @@ pub(crate) fn relative(path: &Path) -> Result<PathBuf, CgroupError> {
     if relative.as_os_str().is_empty() { Err(invalid()) } else { Ok(relative) }
 }
 
-/// Limits that no kernel takes, in runc's words.
-fn check(resources: &Resources) -> Result<(), CgroupError> {
-    let refuse = |text: String| Err(CgroupError::Unsupported(text));
-    if let Some(shares) = resources.cpu.as_ref().and_then(|cpu| cpu.shares).filter(|shares| *shares != 0) {
-        if shares < 2 {
-            return refuse("the minimum allowed cpu-shares is 2".to_owned());
+/// A path without its root, in which parts that lead upwards stop at the top.
+pub(crate) fn clean(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => clean.push(name),
+            Component::ParentDir => {
+                clean.pop();
+            }
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
         }
-        if shares > 262_144 {
-            return refuse("the maximum allowed cpu-shares is 262144".to_owned());
-        }
     }
-    if let Some(swappiness) = resources.memory.as_ref().and_then(|memory| memory.swappiness)
-        && swappiness > 100
-        && swappiness != u64::MAX
-    {
-        return refuse(format!("invalid memory swappiness value: {swappiness} (valid range is 0-100)"));
-    }
-    if let Some(memory) = &resources.memory
-        && let (Some(limit @ 1..), Some(swap @ 1..)) = (memory.limit, memory.swap)
-        && swap < limit
-    {
-        return refuse("memory+swap limit should be >= memory limit".to_owned());
-    }
-    Ok(())
+    clean
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -150,16 +183,55 @@ mod tests {
         assert!(relative(Path::new("/")).is_err());
     }
 
-    #[test]
-    fn impossible_limits_are_refused_in_runcs_words() {
-        let refused = |json: &str| {
-            let resources: Resources = serde_json::from_str(json).unwrap();
-            let layout = Layout { version: Version::V1, hierarchies: Vec::new(), unified: None };
-            Plan::new(&layout, Path::new("/a"), &resources).unwrap_err().to_string()
+    fn host() -> Layout {
+        let tree = |controller: &str, place: &str| Hierarchy {
+            controllers: vec![controller.to_owned()],
+            mountpoint: PathBuf::from(place),
+            root: PathBuf::from("/"),
         };
-        assert_eq!(refused(r#"{"cpu": {"shares": 1}}"#), "the minimum allowed cpu-shares is 2");
-        assert_eq!(refused(r#"{"cpu": {"shares": 300000}}"#), "the maximum allowed cpu-shares is 262144");
-        assert!(refused(r#"{"memory": {"swappiness": 101}}"#).contains("valid range is 0-100"));
-        assert!(refused(r#"{"memory": {"limit": 10, "swap": 5}}"#).contains("should be >= memory limit"));
+        Layout {
+            version: Version::V1,
+            hierarchies: vec![tree("memory", "/cg/memory"), tree("pids", "/cg/pids")],
+            unified: Some(PathBuf::from("/cg/unified")),
+        }
+    }
+
+    fn folders(path: &str) -> Vec<PathBuf> {
+        let own = OwnGroups::from_text("4:memory:/mine\n3:pids:/\n0::/other/one\n");
+        let plan = Plan::for_container(&host(), &own, path, "id", &Resources::default()).unwrap();
+        plan.groups.into_iter().map(|group| group.folder).collect()
+    }
+
+    #[test]
+    fn an_absolute_path_begins_at_the_top_and_a_relative_one_here() {
+        let expected = ["/cg/memory/a/b", "/cg/pids/a/b", "/cg/unified/a/b"];
+        assert_eq!(folders("/a/b"), expected.map(PathBuf::from));
+        let expected = ["/cg/memory/mine/a/b", "/cg/pids/a/b", "/cg/unified/a/b"];
+        assert_eq!(folders("a/b"), expected.map(PathBuf::from));
+        let expected = ["/cg/memory/mine/id", "/cg/pids/id", "/cg/unified/id"];
+        assert_eq!(folders(""), expected.map(PathBuf::from));
+    }
+
+    #[test]
+    fn the_unified_tree_of_a_hybrid_host_gets_no_writes() {
+        let own = OwnGroups::default();
+        let resources: Resources = serde_json::from_str(r#"{"pids": {"limit": 5}}"#).unwrap();
+        let plan = Plan::for_container(&host(), &own, "/a", "id", &resources).unwrap();
+        let counts: Vec<_> = plan.groups.iter().map(|group| group.writes.len()).collect();
+        assert_eq!(counts, [0, 1, 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_path_leaves_its_hierarchy(path in "[/.a-c]{1,24}") {
+            let own = OwnGroups::from_text("4:memory:/mine\n3:pids:/../x\n");
+            if let Ok(plan) = Plan::for_container(&host(), &own, &path, "id", &Resources::default()) {
+                for group in plan.groups {
+                    prop_assert!(group.folder.starts_with(&group.mountpoint));
+                    prop_assert!(group.folder != group.mountpoint);
+                    prop_assert!(!group.folder.components().any(|part| part == Component::ParentDir));
+                }
+            }
+        }
     }
 }

@@ -6,18 +6,21 @@ use crate::devices::DevicePolicy;
 use crate::plan::Write;
 
 /// The writes of one controller.
-pub(crate) fn writes(controller: &str, resources: &Resources, devices: &DevicePolicy) -> Vec<Write> {
+pub(crate) fn writes(controller: &str, resources: &Resources, devices: Option<&DevicePolicy>) -> Vec<Write> {
     match controller {
         "cpu" => cpu(resources),
         "cpuset" => cpuset(resources),
         "memory" => memory(resources),
         "pids" => pids(resources),
         "blkio" => blkio(resources),
-        "devices" => device_rules(devices),
+        "devices" => devices.map(device_rules).unwrap_or_default(),
         "hugetlb" => resources
             .hugepage_limits
             .iter()
-            .map(|limit| Write::new(format!("hugetlb.{}.limit_in_bytes", limit.page_size), limit.limit))
+            .flat_map(|limit| ["", ".rsvd"].map(|kind| (kind, limit)))
+            .map(|(kind, limit)| {
+                Write::new(format!("hugetlb.{}{kind}.limit_in_bytes", limit.page_size), limit.limit)
+            })
             .collect(),
         "net_cls" => resources
             .network
@@ -71,7 +74,9 @@ fn memory(resources: &Resources) -> Vec<Write> {
     };
     // A fresh group has no limits: memory first, since memory and swap together may not be below it.
     add("memory.limit_in_bytes", memory.limit);
-    add("memory.memsw.limit_in_bytes", memory.swap);
+    // Without a limit of memory, one of both together makes no sense.
+    let is_unlimited = memory.limit == Some(-1) && memory.swap.unwrap_or_default() == 0;
+    add("memory.memsw.limit_in_bytes", if is_unlimited { Some(-1) } else { memory.swap });
     add("memory.soft_limit_in_bytes", memory.reservation);
     add("memory.kmem.tcp.limit_in_bytes", memory.kernel_tcp);
     if memory.disable_oom_killer == Some(true) {
@@ -96,6 +101,7 @@ fn blkio(resources: &Resources) -> Vec<Write> {
     let both = |name: &str, value: String| Write {
         files: vec![format!("blkio.{name}"), format!("blkio.bfq.{name}")],
         value,
+        is_unified: false,
     };
     let mut writes = Vec::new();
     writes.extend(io.weight.filter(|weight| *weight != 0).map(|weight| both("weight", weight.to_string())));
@@ -149,7 +155,7 @@ mod tests {
         let resources: Resources = serde_json::from_str(json).unwrap();
         let policy = DevicePolicy::from_rules(&resources.devices).unwrap();
         let text = |write: Write| format!("{}={}", write.files.join("|"), write.value);
-        writes(controller, &resources, &policy).into_iter().map(text).collect()
+        writes(controller, &resources, Some(&policy)).into_iter().map(text).collect()
     }
 
     #[test]
@@ -175,7 +181,8 @@ mod tests {
         assert_eq!(lines("pids", json), ["pids.max=100"]);
         let io = ["blkio.weight|blkio.bfq.weight=300", "blkio.throttle.read_bps_device=8:0 1024"];
         assert_eq!(lines("blkio", json), io);
-        assert_eq!(lines("hugetlb", json), ["hugetlb.2MB.limit_in_bytes=4"]);
+        let huge = ["hugetlb.2MB.limit_in_bytes=4", "hugetlb.2MB.rsvd.limit_in_bytes=4"];
+        assert_eq!(lines("hugetlb", json), huge);
         assert!(lines("cpuacct", json).is_empty());
     }
 

@@ -25,16 +25,21 @@ pub(crate) fn writes(resources: &Resources) -> Result<Vec<Write>, CgroupError> {
         resources
             .hugepage_limits
             .iter()
-            .map(|limit| Write::new(format!("hugetlb.{}.max", limit.page_size), limit.limit)),
+            .flat_map(|limit| ["", ".rsvd"].map(|kind| (kind, limit)))
+            .map(|(kind, limit)| Write::new(format!("hugetlb.{}{kind}.max", limit.page_size), limit.limit)),
     );
     writes.extend(v1::rdma(resources));
     for (file, value) in &resources.unified {
-        if file.contains('/') || !file.contains('.') {
-            return Err(CgroupError::Unsupported(format!(
-                "unified resource {file:?} must be a file name (no slashes)"
-            )));
+        let refuse =
+            |form| Err(CgroupError::Unsupported(format!("unified resource {file:?} must be {form}")));
+        if file.contains(['/', '\0']) {
+            return refuse("a file name (no slashes)");
         }
-        writes.push(Write::new(file, value));
+        if !file.contains('.') {
+            return refuse("in the form CONTROLLER.PARAMETER");
+        }
+        let lines = value.lines().filter(|line| !line.is_empty());
+        writes.extend(lines.map(|line| Write { is_unified: true, ..Write::new(file, line) }));
     }
     Ok(writes)
 }
@@ -63,24 +68,49 @@ fn cpu(resources: &Resources) -> Vec<Write> {
     writes
 }
 
-/// Shares (2 to 262144) as weight (1 to 10000), linearly, as runc and Docker 28 do.
-fn weight_of_shares(shares: u64) -> u64 {
-    1 + (shares.clamp(2, 262_144) - 2) * 9999 / 262_142
+/// Shares (2 to 262144, usually 1024) as weight (1 to 10000, usually 100): by the curve through these three points that
+/// runc has used since 1.3.2.
+#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
+pub(crate) fn weight_of_shares(shares: u64) -> u64 {
+    match shares {
+        0..=2 => 1,
+        262_144.. => 10_000,
+        _ => {
+            let log = (shares as f64).log2();
+            let exponent = (log * log + 125.0 * log) / 612.0 - 7.0 / 34.0;
+            10f64.powf(exponent).ceil() as u64
+        }
+    }
+}
+
+/// Memory and swap together, as v1 counts, as swap alone. `None` leaves it as it is.
+///
+/// # Errors
+/// In runc's words.
+pub(crate) fn swap_alone(memory: &Memory) -> Result<Option<i64>, CgroupError> {
+    let refuse = |text: &str| Err(CgroupError::Unsupported(text.to_owned()));
+    match (memory.limit.unwrap_or_default(), memory.swap.unwrap_or_default()) {
+        // Unlimited memory means unlimited swap where nothing is said of it.
+        (-1, 0) | (_, -1) => Ok(Some(-1)),
+        (_, 0) => Ok(None),
+        (-1, swap) => Ok(Some(swap)),
+        (0, _) => refuse("unable to set swap limit without memory limit"),
+        (limit, _) if limit < 0 => Err(CgroupError::Unsupported(format!("invalid memory value: {limit}"))),
+        (limit, swap) if swap < limit => refuse("memory+swap limit should be >= memory limit"),
+        (limit, swap) => Ok(Some(swap - limit)),
+    }
+}
+
+/// Weight of block devices (10 to 1000) on the scale of v2 (1 to 10000).
+pub(crate) fn io_weight(weight: u16) -> u64 {
+    1 + (u64::from(weight).clamp(10, 1000) - 10) * 9999 / 990
 }
 
 fn memory(memory: &Memory) -> Result<Vec<Write>, CgroupError> {
     let text = |value: i64| if value < 0 { "max".to_owned() } else { value.to_string() };
     let mut writes = Vec::new();
     let limit = memory.limit.filter(|limit| *limit != 0);
-    // Docker's swap is memory and swap together; v2 counts swap alone.
-    let swap = match (limit, memory.swap.filter(|swap| *swap != 0)) {
-        (_, None) => None,
-        (_, Some(swap)) if swap < 0 => Some(-1),
-        (Some(limit @ 1..), Some(swap)) => Some(swap - limit),
-        _ => {
-            return Err(CgroupError::Unsupported("unable to set swap limit without memory limit".to_owned()));
-        }
-    };
+    let swap = swap_alone(memory)?;
     writes.extend(swap.map(|swap| Write::new("memory.swap.max", text(swap))));
     writes.extend(limit.map(|limit| Write::new("memory.max", text(limit))));
     let low = memory.reservation.filter(|low| *low != 0);
@@ -93,9 +123,8 @@ fn io(resources: &Resources) -> Vec<Write> {
     let mut writes = Vec::new();
     if let Some(weight) = io.weight.filter(|weight| *weight != 0) {
         // BFQ takes the weight of v1 as it is; the other controller counts to 10000.
-        writes.push(Write { files: vec!["io.bfq.weight".to_owned()], value: weight.to_string() });
-        let scaled = 1 + (u64::from(weight).clamp(10, 1000) - 10) * 9999 / 990;
-        writes.push(Write { files: vec!["io.weight".to_owned()], value: scaled.to_string() });
+        writes.push(Write::new("io.bfq.weight", weight));
+        writes.push(Write::new("io.weight", io_weight(weight)));
     }
     for device in &io.weight_device {
         let line = |weight: u16| format!("{}:{} {weight}", device.major, device.minor);
@@ -135,7 +164,7 @@ mod tests {
             "blockIO": {"weight": 500, "throttleWriteIOPSDevice": [{"major": 8, "minor": 0, "rate": 7}]},
             "unified": {"memory.high": "1M"}}"#;
         let expected = [
-            "cpu.weight=39",
+            "cpu.weight=100",
             "cpu.max=50000 100000",
             "cpuset.cpus=0",
             "memory.swap.max=67108864",
@@ -152,12 +181,53 @@ mod tests {
 
     #[test]
     fn the_ends_of_the_scales_meet() {
-        assert_eq!((weight_of_shares(2), weight_of_shares(262_144)), (1, 10_000));
+        let weights = [0, 2, 1024, 262_144, u64::MAX].map(weight_of_shares);
+        assert_eq!(weights, [1, 1, 100, 10_000, 10_000]);
+        assert_eq!([0, 10, 500, 1000, 2000].map(io_weight), [1, 1, 4950, 10_000, 10_000]);
         assert_eq!(
             lines(r#"{"memory": {"limit": -1, "swap": -1}}"#),
             ["memory.swap.max=max", "memory.max=max"]
         );
         assert_eq!(lines(r#"{"cpu": {"quota": -1, "period": 5000}}"#), ["cpu.max=max 5000"]);
+    }
+
+    #[test]
+    fn swap_is_counted_alone() {
+        let swap = |limit, swap| {
+            swap_alone(&Memory { limit: Some(limit), swap: Some(swap), ..Memory::default() })
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(swap(10, 30), Ok(Some(20)));
+        assert_eq!(swap(10, 10), Ok(Some(0)));
+        assert_eq!(swap(10, -1), Ok(Some(-1)));
+        assert_eq!(swap(10, 0), Ok(None));
+        assert_eq!(swap(-1, 0), Ok(Some(-1)));
+        assert_eq!(swap(-1, 30), Ok(Some(30)));
+        assert_eq!(swap(0, 30), Err("unable to set swap limit without memory limit".to_owned()));
+        assert_eq!(swap(-5, 30), Err("invalid memory value: -5".to_owned()));
+        assert_eq!(swap(i64::MAX, 30), Err("memory+swap limit should be >= memory limit".to_owned()));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn more_shares_never_weigh_less(one in 2..262_144u64, other in 2..262_144u64) {
+            let (less, more) = (one.min(other), one.max(other));
+            proptest::prop_assert!(weight_of_shares(less) <= weight_of_shares(more));
+            proptest::prop_assert!((1..=10_000).contains(&weight_of_shares(less)));
+        }
+
+        #[test]
+        fn no_sum_overflows(limit in proptest::prelude::any::<i64>(), swap in proptest::prelude::any::<i64>()) {
+            let _ = swap_alone(&Memory { limit: Some(limit), swap: Some(swap), ..Memory::default() });
+        }
+    }
+
+    #[test]
+    fn a_file_of_several_lines_is_written_line_by_line() {
+        assert_eq!(
+            lines(r#"{"unified": {"io.max": "8:0 rbps=1\n8:16 rbps=2\n"}}"#),
+            ["io.max=8:0 rbps=1", "io.max=8:16 rbps=2"]
+        );
     }
 
     #[test]

@@ -81,7 +81,7 @@ pub(crate) fn views(group: &Group, plan: &ContainerPlan) -> Result<Vec<CgroupVie
             links: aliases.filter(|_| is_shared).map(cstring).collect::<Result<_, CreateError>>()?,
             folder: cstring(view.folder.as_os_str())?,
             filesystem: NewFilesystem {
-                kind: text(if is_v2 { "cgroup2" } else { "cgroup" })?,
+                kind: text(if view.controllers.is_empty() { "cgroup2" } else { "cgroup" })?,
                 source: Some(text("cgroup")?),
                 options: view.controllers.iter().map(option).collect::<Result<_, CreateError>>()?,
                 attributes,

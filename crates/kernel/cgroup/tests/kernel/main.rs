@@ -7,7 +7,9 @@ use std::fs;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use cgroup::{Attach, CgroupError, Group, Hierarchy, Layout, Plan, Version};
+use cgroup::{
+    Attach, CgroupError, FreezeState, Group, Heard, Hierarchy, Layout, OwnGroups, Plan, Reach, Version,
+};
 use oci_spec::runtime::{DeviceRule, Resources};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
@@ -95,8 +97,7 @@ fn limits_arrive_in_their_files_and_the_group_goes_away() {
     assert_eq!(guard.0.oom_kills(), Some(0));
 
     let raised = r#"{"memory": {"limit": 268435456, "swap": 536870912}}"#;
-    let plan = Plan::new(&layout, &path("limits"), &serde_json::from_str(raised).unwrap()).unwrap();
-    guard.0.update(&plan).unwrap();
+    guard.0.update(&serde_json::from_str(raised).unwrap()).unwrap();
     assert_eq!(read(&guard.0, "memory", "memory.limit_in_bytes").as_deref(), Some("268435456"));
 
     guard.0.remove().unwrap();
@@ -135,6 +136,114 @@ fn a_refused_limit_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_group_tells_what_it_uses_and_is_found_again() {
+    let layout = Layout::detect().unwrap();
+    let guard = apply(&layout, "stats", r#"{"memory": {"limit": 67108864}, "pids": {"limit": 9}}"#);
+    let child = sleeper(&guard.0);
+    let again = Group::from_paths(&layout, &guard.0.paths()).unwrap();
+    assert!(again.exists());
+    let stats = again.stats();
+    assert_eq!((stats.pids.current, stats.pids.limit), (1, 9));
+    assert_eq!(stats.memory.usage.limit, 67_108_864);
+    assert!(stats.memory.usage.usage > 0 && stats.memory.raw.contains_key("pgfault"), "{:?}", stats.memory);
+    again.kill_all().unwrap();
+    reap(&child);
+    again.remove().unwrap();
+    assert!(!guard.0.exists());
+}
+
+#[test]
+fn a_plan_for_a_container_reaches_every_hierarchy() {
+    let layout = Layout::detect().unwrap();
+    let own = OwnGroups::read().unwrap();
+    let id = format!("gantry-test-{}-relative", std::process::id());
+    let plan = Plan::for_container(&layout, &own, "", &id, &Resources::default()).unwrap();
+    let guard = Guard(plan.apply().unwrap());
+    let child = sleeper(&guard.0);
+    let expected = layout.hierarchies.len() + layout.unified.iter().count();
+    assert_eq!(guard.0.views().len(), expected);
+    for view in guard.0.views() {
+        let inside = fs::read_to_string(view.folder.join("cgroup.procs")).unwrap();
+        assert_eq!(inside.trim(), child.pid.to_string(), "{}", view.folder.display());
+    }
+    let below = guard.0.views()[0].folder.join("below");
+    fs::create_dir(&below).unwrap();
+    assert_eq!(guard.0.pids_in(Reach::Own).unwrap(), [child.pid]);
+    guard.0.kill_all().unwrap();
+    reap(&child);
+    guard.0.remove().unwrap();
+    assert!(!below.exists());
+}
+
+#[test]
+fn a_frozen_group_is_not_taken_over() {
+    let layout = Layout::detect().unwrap();
+    let guard = apply(&layout, "frozen", "{}");
+    guard.0.freeze().unwrap();
+    assert_eq!(guard.0.freeze_state(), Some(FreezeState::Frozen));
+    let plan = Plan::new(&layout, &path("frozen"), &Resources::default()).unwrap();
+    assert!(matches!(plan.apply(), Err(CgroupError::Frozen)));
+    assert!(guard.0.exists());
+    guard.0.thaw().unwrap();
+    plan.apply().unwrap();
+}
+
+#[test]
+fn running_out_of_memory_is_heard() {
+    let layout = Layout::detect().unwrap();
+    let guard = apply(&layout, "oom", r#"{"memory": {"limit": 8388608, "swap": 8388608}}"#);
+    let mut watch = guard.0.oom_watch().unwrap();
+    assert_eq!(watch.hear(), Heard::Nothing);
+    let attach = guard.0.attach().unwrap();
+    let mut birth = Birth::default();
+    if let Attach::Born(folder) = &attach {
+        birth.cgroup = Some(folder.as_fd());
+    }
+    let child = clone_process(birth, || {
+        if let Attach::Tasks(files) = &attach {
+            for file in files {
+                if enter(file).is_err() {
+                    return 1;
+                }
+            }
+        }
+        let mut hoard = vec![0u8; 64 << 20];
+        for page in hoard.chunks_mut(4096) {
+            page[0] = 1;
+        }
+        std::hint::black_box(hoard.len());
+        0
+    })
+    .unwrap();
+    let status = waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED).unwrap().unwrap();
+    assert_eq!(status.terminating_signal(), Some(9));
+    assert_eq!(watch.hear(), Heard::OutOfMemory);
+    assert_eq!(watch.hear(), Heard::Nothing);
+    assert!(guard.0.oom_kills().unwrap() > 0);
+    guard.0.remove().unwrap();
+    assert_eq!(watch.hear(), Heard::Gone);
+}
+
+#[test]
+fn a_limit_below_the_usage_is_refused_in_runcs_words() {
+    let layout = Layout::detect().unwrap();
+    let guard = apply(&layout, "used", r#"{"memory": {"limit": 67108864}}"#);
+    let child = sleeper(&guard.0);
+    let update = |json: &str| guard.0.update(&serde_json::from_str(json).unwrap());
+    if layout.version == Version::V2 {
+        let checked = update(r#"{"memory": {"limit": 4096, "checkBeforeUpdate": true}}"#);
+        let text = checked.unwrap_err().to_string();
+        assert!(text.starts_with("rejecting memory limit 4096 <= usage"), "{text}");
+    } else {
+        let text = update(r#"{"memory": {"limit": 4096, "swap": 4096}}"#).unwrap_err().to_string();
+        assert!(text.starts_with("unable to set memory limit to 4096 (current usage: "), "{text}");
+    }
+    assert_eq!(guard.0.pids().unwrap(), [child.pid]);
+    guard.0.kill_all().unwrap();
+    reap(&child);
+}
+
+#[test]
 fn on_v2_a_child_is_born_in_the_group_and_its_devices_are_filtered() {
     let layout = Layout::detect().unwrap();
     let Some(mountpoint) = layout
@@ -146,7 +255,7 @@ fn on_v2_a_child_is_born_in_the_group_and_its_devices_are_filtered() {
     };
     let layout = Layout {
         version: Version::V2,
-        hierarchies: vec![Hierarchy { controllers: Vec::new(), mountpoint }],
+        hierarchies: vec![Hierarchy { mountpoint, ..Hierarchy::default() }],
         unified: None,
     };
     let guard = apply(&layout, "unified", "{}");

@@ -420,7 +420,7 @@ fn on_v2_the_container_is_born_in_its_group_and_sees_it_as_the_root() {
     );
     stage.layout = cgroup::Layout {
         version: cgroup::Version::V2,
-        hierarchies: vec![cgroup::Hierarchy { controllers: Vec::new(), mountpoint }],
+        hierarchies: vec![cgroup::Hierarchy { mountpoint, ..cgroup::Hierarchy::default() }],
         unified: None,
     };
     stage.linux().namespaces.push(serde_json::from_str(r#"{"type": "cgroup"}"#).unwrap());

@@ -1,0 +1,127 @@
+//! Making a group from its plan.
+
+use std::fs;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use rustix::io::Errno;
+
+use super::{FreezeState, Group, Reach, collect_pids, limits, open_folder};
+use crate::error::CgroupError;
+use crate::plan::{GroupPlan, Plan};
+
+impl Plan {
+    /// Creates the group and writes its limits; undoes itself on failure. A group left over from before is taken
+    /// when it is empty and not frozen.
+    ///
+    /// # Errors
+    /// The first file that failed; [`CgroupError::Busy`] when processes are in it, [`CgroupError::Frozen`].
+    pub fn apply(&self) -> Result<Group, CgroupError> {
+        let group = self.group();
+        match self.try_apply(&group) {
+            Ok(()) => Ok(group),
+            Err(foreign @ (CgroupError::Busy(_) | CgroupError::Frozen)) => Err(foreign),
+            Err(error) => {
+                // The first failure tells more than one of the cleaning up.
+                let _ = group.remove();
+                Err(error)
+            }
+        }
+    }
+
+    fn try_apply(&self, group: &Group) -> Result<(), CgroupError> {
+        for plan in &self.groups {
+            if !make_folder(plan)? {
+                ensure_free(group, &plan.folder)?;
+            }
+            if plan.controllers.iter().any(|controller| controller == "cpuset") {
+                inherit_cpuset(&plan.mountpoint, &plan.folder)?;
+            }
+            limits::write_all(self.version, &plan.folder, &plan.writes)?;
+        }
+        if let (Some(program), Some(view)) = (&self.device_filter, group.views.first()) {
+            attach_filter(&view.folder, program)?;
+        }
+        Ok(())
+    }
+}
+
+/// A group that was there before may be taken if nobody is in it and a process in it would run.
+fn ensure_free(group: &Group, folder: &Path) -> Result<(), CgroupError> {
+    let mut left_over = Vec::new();
+    collect_pids(folder, Reach::Below, &mut left_over)?;
+    if !left_over.is_empty() {
+        return Err(CgroupError::Busy(left_over.len()));
+    }
+    if group.freeze_state() == Some(FreezeState::Thawed) || group.freeze_state().is_none() {
+        return Ok(());
+    }
+    Err(CgroupError::Frozen)
+}
+
+/// Makes the folder, and those above where they are missing. False when it was there.
+fn make_folder(plan: &GroupPlan) -> Result<bool, CgroupError> {
+    let make = |folder: &Path| match fs::create_dir(folder) {
+        Ok(()) => Ok(true),
+        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(cause) => Err(cause),
+    };
+    let controllers_on = |folder: &Path| plan.enable.iter().for_each(|name| enable(folder, name));
+    let parent = plan.folder.parent().unwrap_or(&plan.mountpoint);
+    // Controllers above have to be on before the limits below have files.
+    let parent_is_ready = plan.enable.is_empty() || has_controllers(parent);
+    if parent_is_ready {
+        match make(&plan.folder) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
+            other => return other.map_err(CgroupError::file("create", &plan.folder)),
+        }
+    }
+    let mut above: Vec<&Path> = parent.ancestors().take_while(|folder| *folder != plan.mountpoint).collect();
+    above.reverse();
+    controllers_on(&plan.mountpoint);
+    for folder in above {
+        let is_new = make(folder).map_err(CgroupError::file("create", folder))?;
+        if is_new && plan.controllers.iter().any(|controller| controller == "cpuset") {
+            inherit_cpuset(&plan.mountpoint, folder)?;
+            // From now on the kernel copies CPUs and nodes into new children itself.
+            let _ = fs::write(folder.join("cgroup.clone_children"), "1");
+        }
+        controllers_on(folder);
+    }
+    make(&plan.folder).map_err(CgroupError::file("create", &plan.folder))
+}
+
+fn has_controllers(folder: &Path) -> bool {
+    fs::read_to_string(folder.join("cgroup.subtree_control")).is_ok_and(|list| !list.trim().is_empty())
+}
+
+/// Switches a controller on for children (v2). One that the host lacks, or that may not be shared, stays off.
+fn enable(folder: &Path, controller: &str) {
+    let _ = fs::write(folder.join("cgroup.subtree_control"), format!("+{controller}"));
+}
+
+/// A v1 cpuset without CPUs or memory nodes takes no task: copies those of the group above, from the top down.
+fn inherit_cpuset(mountpoint: &Path, folder: &Path) -> Result<(), CgroupError> {
+    for file in ["cpuset.cpus", "cpuset.mems"] {
+        let own = folder.join(file);
+        let read = |path: &Path| fs::read_to_string(path).map_err(CgroupError::file("read", path));
+        if !read(&own)?.trim().is_empty() {
+            continue;
+        }
+        let Some(parent) = folder.parent().filter(|_| folder != mountpoint) else { continue };
+        inherit_cpuset(mountpoint, parent)?;
+        let value = read(&parent.join(file))?;
+        fs::write(&own, value.trim()).map_err(CgroupError::file("write", &own))?;
+    }
+    Ok(())
+}
+
+fn attach_filter(folder: &Path, program: &[sys::bpf::Instruction]) -> Result<(), CgroupError> {
+    let attach = || {
+        let place = open_folder(folder)?;
+        let program = sys::bpf::load_device_program(program)?;
+        sys::bpf::attach_device_program(place.as_fd(), program.as_fd())
+    };
+    attach().map_err(|cause: Errno| CgroupError::DeviceFilter { path: folder.to_owned(), cause })
+}

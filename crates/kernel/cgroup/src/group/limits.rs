@@ -1,0 +1,132 @@
+//! Writing limits, and changing those of a group that is in use.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use oci_spec::runtime::{Memory, Resources};
+use rustix::io::Errno;
+
+use super::Group;
+use crate::check::check;
+use crate::error::CgroupError;
+use crate::layout::Version;
+use crate::plan::{Write, writes};
+
+impl Group {
+    /// Changes the limits that `resources` names; those it leaves out stay, and so does access to devices.
+    ///
+    /// # Errors
+    /// The first file that failed, in runc's words where it has some; limits written before stay changed.
+    pub fn update(&self, resources: &Resources) -> Result<(), CgroupError> {
+        check(self.version, resources)?;
+        if let (Version::V2, Some(memory)) = (self.version, &resources.memory) {
+            self.ensure_above_usage(memory)?;
+        }
+        for view in &self.views {
+            let writes = writes(self.version, &view.controllers, resources, None)?;
+            write_all(self.version, &view.folder, &writes)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a limit that would make the kernel reclaim or kill at once, when the configuration asks for that.
+    fn ensure_above_usage(&self, memory: &Memory) -> Result<(), CgroupError> {
+        if memory.check_before_update != Some(true) {
+            return Ok(());
+        }
+        // A group whose usage cannot be told takes any limit.
+        let Some(usage) = self.memory_usage() else { return Ok(()) };
+        for (name, limit) in [("memory+swap", memory.swap), ("memory", memory.limit)] {
+            if let Some(limit) = limit.and_then(|limit| u64::try_from(limit).ok()).filter(|limit| *limit > 0)
+                && limit <= usage
+            {
+                let text = format!("rejecting {name} limit {limit} <= usage {usage}");
+                return Err(CgroupError::Unsupported(text));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes in order. What was refused is tried again after the rest: raising memory above the old sum, or lowering a
+/// period below the old quota, needs the other order.
+pub(super) fn write_all(version: Version, folder: &Path, writes: &[Write]) -> Result<(), CgroupError> {
+    let mut refused = Vec::new();
+    for write in writes {
+        if let Err(error) = write_limit(version, folder, write) {
+            refused.push((write, error));
+        }
+    }
+    let is_alone = writes.len() < 2;
+    for (write, error) in refused {
+        if is_alone || write_limit(version, folder, write).is_err() {
+            return Err(in_runcs_words(folder, write, error));
+        }
+    }
+    Ok(())
+}
+
+fn write_limit(version: Version, folder: &Path, write: &Write) -> Result<(), CgroupError> {
+    let mut result = Ok(());
+    for file in &write.files {
+        let path = folder.join(file);
+        // cgroup files are never created: a missing one is a controller, or a part of one, that the host lacks.
+        let written = fs::OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .and_then(|mut open| open.write_all(write.value.as_bytes()));
+        match written {
+            Ok(()) => return Ok(()),
+            Err(cause)
+                if cause.kind() == io::ErrorKind::NotFound
+                    && !write.is_unified
+                    && is_optional(version, file) => {}
+            Err(cause) => {
+                result = Err(CgroupError::Write { value: write.value.clone(), path, cause });
+                if write.files.len() == 1 {
+                    break;
+                }
+            }
+        }
+    }
+    result
+}
+
+/// Files that a kernel may lack although it has the controller; the limit is then left out, as Docker warns.
+fn is_optional(version: Version, file: &str) -> bool {
+    if file.starts_with("hugetlb.") {
+        return file.contains(".rsvd.");
+    }
+    match version {
+        Version::V1 => ["memory.memsw.", "memory.kmem.", "memory.swappiness", "cpu.cfs_burst_us", "cpu.rt_"]
+            .iter()
+            .any(|start| file.starts_with(start)),
+        Version::V2 => file.starts_with("memory.swap.") || file.starts_with("io."),
+    }
+}
+
+fn in_runcs_words(folder: &Path, write: &Write, error: CgroupError) -> CgroupError {
+    let CgroupError::Write { value, path, cause } = error else { return error };
+    let file = write.files.first().map(String::as_str).unwrap_or_default();
+    if write.is_unified {
+        let controller = file.split_once('.').map_or(file, |(controller, _)| controller);
+        let listed = fs::read_to_string(folder.join("cgroup.controllers")).unwrap_or_default();
+        let is_there =
+            controller == "cgroup" || listed.split_ascii_whitespace().any(|name| name == controller);
+        let is_missing = [io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied].contains(&cause.kind());
+        return if is_missing && !is_there {
+            CgroupError::NoController { file: file.to_owned(), controller: controller.to_owned() }
+        } else {
+            CgroupError::Unified { file: file.to_owned(), cause }
+        };
+    }
+    if file == "memory.limit_in_bytes" && Errno::from_io_error(&cause) == Some(Errno::BUSY) {
+        let read = |name: &str| fs::read_to_string(folder.join(name)).ok()?.trim().parse().ok();
+        if let (Some(usage), Some(peak)) = (read("memory.usage_in_bytes"), read("memory.max_usage_in_bytes"))
+        {
+            return CgroupError::MemoryInUse { limit: value, usage, peak };
+        }
+    }
+    CgroupError::Write { value, path, cause }
+}
