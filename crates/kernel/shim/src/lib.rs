@@ -22,7 +22,6 @@ mod control;
 mod keys;
 mod launch;
 mod log;
-mod oom;
 mod role;
 mod spawner;
 mod streams;

@@ -13,6 +13,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use cgroup::OomWatch;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
@@ -24,7 +25,6 @@ use crate::client::SOCKET;
 use crate::control::Control;
 use crate::launch::{Container, ExecProcess};
 use crate::log;
-use crate::oom::OomWatch;
 use crate::protocol::{
     Answer, AttachOptions, Event, ExecState, Refusal, RefusalKind, Started, State, Status,
 };
@@ -137,7 +137,7 @@ impl Supervisor {
         if let Ok(bytes) = serde_json::to_vec(&file) {
             let _ = replace(&self.exec_dir.join("state.json"), &bytes);
         }
-        self.oom_watch = self.container.group.as_ref().and_then(OomWatch::on);
+        self.oom_watch = self.container.group.as_ref().and_then(|group| group.oom_watch().ok());
     }
 
     /// Connects a client to the container.
@@ -268,8 +268,8 @@ impl Supervisor {
             Token::Memory => {
                 self.notice_oom();
                 self.oom_due = Some(now + OOM_DELAY);
-                if let Some(watch) = &self.oom_watch {
-                    watch.clear();
+                if let Some(watch) = &mut self.oom_watch {
+                    watch.hear();
                 }
             }
             Token::Control(index) => self.serve_control(index, flags),
