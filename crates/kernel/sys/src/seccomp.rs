@@ -1,6 +1,6 @@
-//! Installing system call filters.
+//! Installing system call filters, and answering the calls they ask about.
 
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::io::Errno;
 
@@ -66,4 +66,74 @@ pub fn install(filter: &[Instruction], flags: u32) -> Result<Option<OwnedFd>, Er
         }
         _ => Err(last_error()),
     }
+}
+
+/// A call that waits for an answer: the kernel's `struct seccomp_notif`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WaitingCall {
+    /// Names the call in its answer.
+    pub id: u64,
+    /// The thread, in the caller's PID namespace.
+    pub pid: u32,
+    flags: u32,
+    /// Which call.
+    pub number: i32,
+    /// `AUDIT_ARCH_…`
+    pub arch: u32,
+    /// Where the thread is.
+    pub instruction: u64,
+    /// As given; what they point to may change any time.
+    pub arguments: [u64; 6],
+}
+
+/// The kernel's `struct seccomp_notif_resp`.
+#[repr(C)]
+struct Response {
+    id: u64,
+    value: i64,
+    error: i32,
+    flags: u32,
+}
+
+/// What a waiting call gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallAnswer {
+    /// It goes on as if nobody had asked.
+    Continue,
+    /// It fails.
+    Fails(Errno),
+    /// It gives this, and nothing is done.
+    Gives(i64),
+}
+
+const RECEIVE: libc::c_ulong = 0xc050_2100;
+const SEND: libc::c_ulong = 0xc018_2101;
+const CONTINUE: u32 = 1;
+
+/// Waits for the next call that a filter asks its listener about. `SECCOMP_IOCTL_NOTIF_RECV`, Linux 5.0.
+///
+/// # Errors
+/// NOENT when nobody is left who could call, INTR.
+pub fn await_call(listener: BorrowedFd<'_>) -> Result<WaitingCall, Errno> {
+    let mut call = WaitingCall::default();
+    // SAFETY: the kernel fills the 80 bytes of `call`, which is live, zeroed and laid out as it wants it.
+    let result = unsafe { libc::ioctl(listener.as_raw_fd(), RECEIVE as _, &raw mut call) };
+    if result < 0 { Err(last_error()) } else { Ok(call) }
+}
+
+/// Answers a call. `SECCOMP_IOCTL_NOTIF_SEND`, Linux 5.0; to continue, Linux 5.5.
+///
+/// # Errors
+/// NOENT when the caller is gone.
+pub fn answer_call(listener: BorrowedFd<'_>, id: u64, answer: CallAnswer) -> Result<(), Errno> {
+    let (value, error, flags) = match answer {
+        CallAnswer::Continue => (0, 0, CONTINUE),
+        CallAnswer::Fails(errno) => (0, -errno.raw_os_error(), 0),
+        CallAnswer::Gives(value) => (value, 0, 0),
+    };
+    let response = Response { id, value, error, flags };
+    // SAFETY: the kernel reads the 24 bytes of `response`, which is live and laid out as it wants it.
+    let result = unsafe { libc::ioctl(listener.as_raw_fd(), SEND as _, &raw const response) };
+    if result < 0 { Err(last_error()) } else { Ok(()) }
 }
