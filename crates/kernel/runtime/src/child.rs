@@ -36,6 +36,7 @@ use crate::report::{BEGIN, CGROUP_IS_THERE, Failure, HOOKS_DONE, Message, Step, 
 use crate::seccomp;
 
 pub(crate) use cgroups::CgroupView;
+use identity::Prepared;
 pub(crate) use rootfs::PreparedMount;
 
 /// Exit code of a child whose program could not be executed, as runc's.
@@ -126,7 +127,7 @@ fn forget_parents_end(common: &Common<'_>, theirs: &mut OwnedFd) {
     let _ = dup3(&common.socket, theirs, DupFlags::CLOEXEC);
 }
 
-fn set_up_container<'a>(child: &'a ContainerChild<'_>) -> Result<&'a CStr, Failure> {
+fn set_up_container<'a>(child: &'a ContainerChild<'_>) -> Result<Prepared<'a>, Failure> {
     begin_life()?;
     // The host's procfs is out of sight later.
     let label = identity::open_label(child.common.process)?;
@@ -144,7 +145,7 @@ fn set_up_container<'a>(child: &'a ContainerChild<'_>) -> Result<&'a CStr, Failu
     identity::prepare(&child.common, terminal, label)
 }
 
-fn set_up_exec<'a>(child: &'a ExecChild<'_>) -> Result<&'a CStr, Failure> {
+fn set_up_exec<'a>(child: &'a ExecChild<'_>) -> Result<Prepared<'a>, Failure> {
     begin_life()?;
     let label = identity::open_label(child.common.process)?;
     if let Some(cpus) = &child.common.process.scheduling.first_cpus {
@@ -177,11 +178,11 @@ fn begin_life() -> Result<(), Failure> {
 /// Tells the parent how it went, waits for the word to begin, and executes.
 fn finish(
     common: &Common<'_>,
-    outcome: Result<&CStr, Failure>,
+    outcome: Result<Prepared<'_>, Failure>,
     container: Option<&ContainerChild<'_>>,
 ) -> i32 {
-    let program = match outcome {
-        Ok(program) => program,
+    let Prepared { program, listener } = match outcome {
+        Ok(prepared) => prepared,
         Err(failure) => {
             tell(common.socket.as_fd(), Message::Failed(failure));
             return 1;
@@ -191,6 +192,7 @@ fn finish(
     if hear(common.socket.as_fd()) != Some(BEGIN) {
         return 1;
     }
+    drop(listener);
     // Whoever said so may be gone by now, and cannot be told anything.
     if let Some(gate) = &common.gate
         && hear(gate.as_fd()).is_none()

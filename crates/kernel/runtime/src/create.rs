@@ -241,7 +241,7 @@ pub fn create(
             ward.say(HOOKS_DONE);
         }
     }
-    ward.await_ready().map_err(from_child)?;
+    ward.await_ready(request.options.listener, from_child)?;
     ward.apply(&process)?;
     Ok(Created { hooks, ..created(ward, root, cgroup)? })
 }

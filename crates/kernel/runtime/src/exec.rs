@@ -110,9 +110,10 @@ pub fn exec(request: ExecRequest<'_>) -> Result<ExecChild, CreateError> {
     }
     let mut ward = Ward::new(born?, ours, LIMIT);
     let tasks = joiner.into_rest();
-    ward.await_ready().map_err(|setback| CreateError::from_child(setback, None, &process, &tasks))?;
+    let from_child = |setback| CreateError::from_child(setback, None, &process, &tasks);
+    ward.await_ready(request.options.listener, from_child)?;
     ward.apply(&process)?;
-    ward.begin().map_err(|setback| CreateError::from_child(setback, None, &process, &tasks))?;
+    ward.begin().map_err(from_child)?;
     let terminal = ward.terminal.take();
     let child = ward.release().ok_or(CreateError::Gone)?;
     Ok(ExecChild { pid: child.pid, pidfd: child.pidfd, terminal })

@@ -12,6 +12,7 @@ use sys::process::Child;
 use crate::error::CreateError;
 use crate::plan::ProcessPlan;
 use crate::report::{BEGIN, Failure, LENGTH, Message, Step};
+use crate::seccomp::Listener;
 
 /// How long a killed child is waited for. One that hangs in the kernel (a dead file server, a frozen group) dies
 /// when the kernel lets go of it, and its parent has others to serve.
@@ -45,6 +46,8 @@ pub(crate) enum Pause {
     Hooks,
     /// To be told to begin.
     Ready,
+    /// That its listener, this descriptor, comes to the agent: it goes on, but any call may wait for an answer.
+    Listener(i32),
 }
 
 impl Ward {
@@ -65,10 +68,24 @@ impl Ward {
         let _ = sys::socket::send(self.socket.as_fd(), &[word], &[]);
     }
 
-    /// Reads until the child is ready, keeping its terminal.
-    pub(crate) fn await_ready(&mut self) -> Result<(), Setback> {
-        while self.await_pause()? == Pause::Hooks {}
-        Ok(())
+    /// Reads until the child is ready, keeping its terminal, and gives its filter's listener to the agent.
+    pub(crate) fn await_ready(
+        &mut self,
+        listener: Option<Listener<'_>>,
+        explain: impl Fn(Setback) -> CreateError,
+    ) -> Result<(), CreateError> {
+        loop {
+            match self.await_pause().map_err(&explain)? {
+                Pause::Ready => return Ok(()),
+                Pause::Hooks => {}
+                Pause::Listener(number) => {
+                    let listener = listener
+                        .ok_or_else(|| CreateError::Invalid("seccomp listenerPath is not set".to_owned()))?;
+                    let child = self.child.as_ref().ok_or(CreateError::Gone)?;
+                    listener.hand_over(child.pid, child.pidfd.as_fd(), number)?;
+                }
+            }
+        }
     }
 
     /// Reads until the child waits for the parent.
@@ -78,6 +95,7 @@ impl Ward {
             match self.read_until(end)? {
                 Some(Message::Ready) => return Ok(Pause::Ready),
                 Some(Message::HooksDue) => return Ok(Pause::Hooks),
+                Some(Message::Listener(number)) => return Ok(Pause::Listener(number)),
                 Some(Message::Terminal) => {}
                 Some(Message::Failed(failure)) => return Err(Setback::Reported(failure)),
                 None => return Err(Setback::Gone),
@@ -102,7 +120,7 @@ impl Ward {
             }
             match self.read()? {
                 Message::Failed(failure) => return Some(failure),
-                Message::Terminal | Message::Ready | Message::HooksDue => {}
+                Message::Terminal | Message::Ready | Message::HooksDue | Message::Listener(_) => {}
             }
         }
     }
@@ -205,7 +223,7 @@ mod tests {
     #[test]
     fn a_child_that_never_becomes_ready_is_given_up_and_killed() {
         let (mut ward, pid) = hanging(None);
-        assert_eq!(ward.await_ready(), Err(Setback::Late(Duration::from_millis(50))));
+        assert_eq!(ward.await_pause(), Err(Setback::Late(Duration::from_millis(50))));
         assert_eq!(test_kill_process(pid), Ok(()));
         drop(ward);
         assert_eq!(test_kill_process(pid), Err(Errno::SRCH));
@@ -214,7 +232,7 @@ mod tests {
     #[test]
     fn a_program_that_never_begins_is_given_up() {
         let (mut ward, pid) = hanging(Some(Message::Ready));
-        assert_eq!(ward.await_ready(), Ok(()));
+        assert_eq!(ward.await_pause(), Ok(Pause::Ready));
         assert_eq!(ward.begin(), Err(Setback::Late(Duration::from_millis(50))));
         let error = CreateError::Late(Duration::from_millis(50));
         assert_eq!(error.to_string(), "the container's process was not ready within 50ms");

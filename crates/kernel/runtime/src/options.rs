@@ -4,6 +4,8 @@ use std::path::Path;
 
 use oci_spec::runtime::Linux;
 
+use crate::seccomp::Listener;
+
 /// Rarer wishes of a create.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CreateOptions<'a> {
@@ -18,6 +20,8 @@ pub struct CreateOptions<'a> {
     pub preserved: u32,
     /// Which CPUs it runs on.
     pub affinity: Affinity,
+    /// Who answers the calls that the filter asks about.
+    pub listener: Option<Listener<'a>>,
 }
 
 /// Which CPUs a process runs on.
@@ -61,4 +65,6 @@ pub struct ExecOptions<'a> {
     pub preserved: u32,
     /// Which CPUs it runs on when its document does not say.
     pub affinity: Affinity,
+    /// Who answers the calls that the filter asks about.
+    pub listener: Option<Listener<'a>>,
 }

@@ -141,6 +141,8 @@ pub(crate) enum Message {
     Terminal,
     /// Everything is set up; waiting to be told to begin.
     Ready,
+    /// The filter has a listener, which is this descriptor of the child.
+    Listener(i32),
     /// Everything is mounted, the root is still the old one: time for the hooks of the runtime.
     HooksDue,
 }
@@ -155,6 +157,10 @@ impl Message {
             Self::Ready => bytes[0] = 1,
             Self::Terminal => bytes[0] = 2,
             Self::HooksDue => bytes[0] = 4,
+            Self::Listener(number) => {
+                bytes[0] = 5;
+                bytes[4..].copy_from_slice(&number.to_le_bytes());
+            }
             Self::Failed(Failure { step, index, errno }) => {
                 bytes[0] = 3;
                 bytes[1] = step as u8;
@@ -171,6 +177,7 @@ impl Message {
             1 => Self::Ready,
             2 => Self::Terminal,
             4 => Self::HooksDue,
+            5 => Self::Listener(i32::from_le_bytes(errno)),
             3 => Self::Failed(Failure {
                 step: *STEPS.get(usize::from(step).checked_sub(1)?)?,
                 index: u16::from_le_bytes([low, high]),
@@ -239,7 +246,9 @@ mod tests {
     #[test]
     fn every_message_survives_the_wire() {
         let failures = STEPS.iter().map(|step| Message::Failed(step.failed_at(700)(Errno::NOENT)));
-        for message in failures.chain([Message::Ready, Message::Terminal, Message::HooksDue]) {
+        for message in
+            failures.chain([Message::Ready, Message::Terminal, Message::HooksDue, Message::Listener(70_000)])
+        {
             assert_eq!(Message::from_bytes(message.to_bytes()), Some(message));
         }
         assert_eq!(Message::from_bytes([3, 0, 0, 0, 1, 0, 0, 0]), None);

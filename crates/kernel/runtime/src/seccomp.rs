@@ -8,6 +8,7 @@ mod cache;
 mod compile;
 mod condition;
 pub mod known;
+mod listener;
 mod profile;
 mod syscalls;
 
@@ -18,6 +19,7 @@ use sys::seccomp::Instruction;
 
 pub use cache::Cache;
 pub use compile::compile;
+pub use listener::Listener;
 pub use profile::{Host, Profile};
 pub use syscalls::Arch;
 

@@ -23,7 +23,7 @@ pub use resources::{
     BlockIo, Cpu, DeviceRule, HugepageLimit, InterfacePriority, Memory, NetworkClass, Pids, Rdma, Resources,
     Throttle, WeightDevice,
 };
-pub use seccomp::{Action, ArgFilter, Compare, Seccomp, SyscallRule};
+pub use seccomp::{Action, ArgFilter, Compare, ContainerProcessState, Seccomp, SyscallRule};
 
 /// Fields of a document that this version does not know.
 pub type Extra = serde_json::Map<String, serde_json::Value>;

@@ -4,7 +4,7 @@
 //! prctl, read, write and execve.
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use mount::path;
 use rustix::fs::{
@@ -22,10 +22,10 @@ use sys::process::{
 };
 use sys::scheduling::{set_io_priority, set_memory_policy, set_scheduler};
 
-use super::{Common, Streams};
+use super::{Common, Streams, tell};
 use crate::capability;
 use crate::plan::{Module, ProcessPlan, Program, SchedulingPlan};
-use crate::report::{Failure, Step};
+use crate::report::{Failure, Message, Step};
 
 /// The device number of `/dev/null`: its owner is left alone.
 const NULL: (u32, u32) = (1, 3);
@@ -52,12 +52,21 @@ pub(super) fn open_label(process: &ProcessPlan) -> Result<Option<OwnedFd>, Failu
     file.map(Some).map_err(failed)
 }
 
-/// Takes on the identity; the process is inside its root already. Gives the path to execute.
+/// A process that only has to execute its program.
+#[derive(Debug)]
+pub(super) struct Prepared<'a> {
+    /// The path to execute.
+    pub(super) program: &'a CStr,
+    /// Of the filter; to be closed before the program is executed, so that a call never waits for the caller itself.
+    pub(super) listener: Option<OwnedFd>,
+}
+
+/// Takes on the identity; the process is inside its root already.
 pub(super) fn prepare<'a>(
     common: &Common<'a>,
     terminal: Option<OwnedFd>,
     label: Option<OwnedFd>,
-) -> Result<&'a CStr, Failure> {
+) -> Result<Prepared<'a>, Failure> {
     let process = common.process;
     if let Some(name) = &process.keyring {
         match join_session_keyring(name) {
@@ -97,8 +106,13 @@ pub(super) fn prepare<'a>(
     let kept = capabilities().map_err(&failed)?;
     // Another user than root has lost the effective set, not the permitted one.
     set_capabilities(Capabilities { effective: kept.permitted, ..kept }).map_err(&failed)?;
+    let mut listener = None;
     if let Some(filter) = common.filter {
-        filter.install().map_err(Step::Seccomp.failed())?;
+        listener = filter.install().map_err(Step::Seccomp.failed())?;
+    }
+    if let Some(listener) = &listener {
+        // The parent takes it: from here on, any call but write(2) may wait for who has it then.
+        tell(common.socket.as_fd(), Message::Listener(listener.as_raw_fd()));
     }
     // keep_capabilities ends with exec.
     match &process.capabilities {
@@ -115,7 +129,7 @@ pub(super) fn prepare<'a>(
         }
         None => {}
     }
-    Ok(program)
+    Ok(Prepared { program, listener })
 }
 
 /// While all capabilities are there, and in its cgroup.

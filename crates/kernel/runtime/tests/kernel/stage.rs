@@ -50,6 +50,8 @@ pub(crate) struct Stage {
     pub(crate) user: Option<(String, Vec<String>)>,
     pub(crate) cgroup_path: PathBuf,
     pub(crate) uses_filter: bool,
+    /// In place of Docker's.
+    pub(crate) own_filter: Option<Program>,
     /// The hierarchies to use.
     pub(crate) layout: Layout,
 }
@@ -96,6 +98,7 @@ impl Stage {
             user: None,
             cgroup_path: format!("/gantry-runtime-{}-{number}", std::process::id()).into(),
             uses_filter: true,
+            own_filter: None,
             layout: Layout::detect().unwrap(),
         }
     }
@@ -131,6 +134,10 @@ impl Stage {
         })
     }
 
+    fn filter(&self) -> Option<&Program> {
+        self.own_filter.as_ref().or_else(|| self.uses_filter.then_some(&*FILTER))
+    }
+
     pub(crate) fn create(&self, stdio: Stdio) -> Result<Created, CreateError> {
         self.create_with(stdio, None, CreateOptions::default())
     }
@@ -151,7 +158,7 @@ impl Stage {
             user: self.user.as_ref().map(|(user, groups)| UserWish { user, additional_groups: groups }),
             stdio,
             cgroup: Some(&plan),
-            seccomp: self.uses_filter.then_some(&FILTER),
+            seccomp: self.filter(),
             gate,
             options,
         };
@@ -225,7 +232,7 @@ impl Running {
             user: user.map(|user| UserWish { user, additional_groups: &[] }),
             stdio,
             cgroup: self.created.cgroup.as_ref(),
-            seccomp: self.stage.uses_filter.then_some(&FILTER),
+            seccomp: self.stage.filter(),
             options,
         })
     }
@@ -285,7 +292,7 @@ fn busybox(root: &Path) {
     let applets = [
         "sh", "cat", "id", "ls", "sleep", "hostname", "mount", "readlink", "stat", "touch", "mknod", "tty",
         "true", "chroot", "unshare", "grep", "wc", "env", "pwd", "mkdir", "stty", "ps", "date", "reboot",
-        "test", "dd", "ping", "su",
+        "test", "dd", "ping", "su", "chmod",
     ];
     for applet in applets {
         symlink("busybox", root.join("bin").join(applet)).unwrap();

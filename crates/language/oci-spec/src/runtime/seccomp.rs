@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{is_zero, or_default};
+use super::{State, is_zero, or_default};
 
 /// A system call filter: the first rule that matches decides, else the default.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -114,4 +114,21 @@ pub enum Compare {
     /// Equal under a mask.
     #[serde(rename = "SCMP_CMP_MASKED_EQ")]
     MaskedEqual,
+}
+
+/// What a listener is told with its descriptor (OCI runtime-spec, Container Process State).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerProcessState {
+    /// The version of the specification.
+    pub oci_version: String,
+    /// Names of the descriptors that come with it: `seccompFd`.
+    pub fds: Vec<String>,
+    /// The process that has the filter, in the runtime's PID namespace.
+    pub pid: u32,
+    /// [`Seccomp::listener_metadata`].
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub metadata: String,
+    /// The container.
+    pub state: State,
 }
