@@ -124,7 +124,7 @@ impl Overlay {
         }
         let data = self.short_data().map_err(|_| failed("options")(Errno::INVAL))?;
         let (ours, theirs) = sys::socket::message_pair().map_err(failed("socket"))?;
-        let birth = Birth { namespaces: Namespaces::MOUNT, cgroup: None };
+        let birth = Birth { namespaces: Namespaces::MOUNT, ..Birth::default() };
         let child = clone_process(birth, || {
             let mounted = mount_short(names.as_fd(), &data);
             let sent = match &mounted {

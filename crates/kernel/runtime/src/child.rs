@@ -28,11 +28,12 @@ use rustix::process::{setsid, umask};
 use rustix::thread::sched_setaffinity;
 use sys::process::{Namespaces, execute, join_namespace, reset_signals, unshare};
 
+use crate::birth::OpenNamespaces;
 use crate::hooks::CreateHooks;
 use crate::options::RootChange;
 use crate::plan::{ContainerPlan, ProcessPlan};
 use crate::process::WindowSize;
-use crate::report::{BEGIN, CGROUP_IS_THERE, Failure, HOOKS_DONE, Message, Step, words};
+use crate::report::{BEGIN, CGROUP_IS_THERE, Failure, HOOKS_DONE, IDS_ARE_MAPPED, Message, Step, words};
 use crate::seccomp;
 
 pub(crate) use cgroups::CgroupView;
@@ -71,8 +72,9 @@ pub(crate) enum Streams {
 pub(crate) struct ContainerChild<'a> {
     pub(crate) common: Common<'a>,
     pub(crate) plan: &'a ContainerPlan,
-    /// Namespaces to join, in the order of the plan.
-    pub(crate) joins: Vec<(Namespaces, OwnedFd)>,
+    pub(crate) namespaces: OpenNamespaces,
+    /// Devices of the host, cloned, in the order of the plan; none where they are made.
+    pub(crate) devices: Vec<OwnedFd>,
     /// The root file system, attached nowhere.
     pub(crate) root: OwnedFd,
     /// In the order of the plan.
@@ -108,6 +110,10 @@ pub(crate) struct ExecChild<'a> {
     pub(crate) common: Common<'a>,
     /// The container's first process.
     pub(crate) container: BorrowedFd<'a>,
+    /// Whether it has a user namespace.
+    pub(crate) joins_user: bool,
+    /// Whether it has a time namespace.
+    pub(crate) joins_time: bool,
 }
 
 /// The body of a container's child; gives its exit code where exec did not happen.
@@ -131,8 +137,18 @@ fn set_up_container<'a>(child: &'a ContainerChild<'_>) -> Result<Prepared<'a>, F
     begin_life()?;
     // The host's procfs is out of sight later.
     let label = identity::open_label(child.common.process)?;
-    for (index, (kind, namespace)) in child.joins.iter().enumerate() {
-        join_namespace(namespace.as_fd(), *kind).map_err(Step::JoinNamespace.failed_at(index))?;
+    let namespaces = &child.plan.namespaces;
+    let has_vanguard = namespaces.needs_vanguard();
+    for (index, (kind, namespace)) in child.namespaces.joins.iter().enumerate() {
+        if !has_vanguard || *kind == Namespaces::MOUNT {
+            join_namespace(namespace.as_fd(), *kind).map_err(Step::JoinNamespace.failed_at(index))?;
+        }
+    }
+    if namespaces.ids.is_some() && hear(child.common.socket.as_fd()) != Some(IDS_ARE_MAPPED) {
+        return Err(Step::Abandoned.failed()(Errno::CANCELED));
+    }
+    if namespaces.has_user() {
+        become_root().map_err(Step::Root.failed())?;
     }
     if let Some(name) = &child.plan.hostname {
         rustix::system::sethostname(name.as_bytes()).map_err(Step::Hostname.failed())?;
@@ -154,8 +170,16 @@ fn set_up_exec<'a>(child: &'a ExecChild<'_>) -> Result<Prepared<'a>, Failure> {
     enter(&child.common.tasks)?;
     let kinds =
         [Namespaces::MOUNT, Namespaces::UTS, Namespaces::IPC, Namespaces::NETWORK, Namespaces::CGROUP];
-    let kinds = kinds.into_iter().fold(Namespaces::NONE, Namespaces::and);
+    let mut kinds = kinds.into_iter().fold(Namespaces::NONE, Namespaces::and);
+    if child.joins_time {
+        kinds = kinds.and(Namespaces::TIME);
+    }
     join_namespace(child.container, kinds).map_err(Step::JoinNamespace.failed())?;
+    // The last one: some of the others may be the host's.
+    if child.joins_user {
+        join_namespace(child.container, Namespaces::USER).map_err(Step::JoinNamespace.failed())?;
+        become_root().map_err(Step::Root.failed())?;
+    }
     let terminal = match &child.common.streams {
         Streams::Terminal(size) => {
             let root = openat(CWD, c"/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
@@ -173,6 +197,11 @@ fn begin_life() -> Result<(), Failure> {
     setsid().map_err(Step::Session.failed())?;
     umask(Mode::empty());
     Ok(())
+}
+
+/// Whoever comes into a user namespace is nobody there.
+fn become_root() -> Result<(), Errno> {
+    sys::credentials::become_user(0, 0, &[])
 }
 
 /// Tells the parent how it went, waits for the word to begin, and executes.
@@ -280,8 +309,11 @@ impl CgroupDoor<'_> {
         if self.child.waits_for_cgroup && hear(common.socket.as_fd()) != Some(CGROUP_IS_THERE) {
             return Err(Step::Abandoned.failed()(Errno::CANCELED));
         }
-        enter(&common.tasks)?;
-        if self.child.plan.has_own_cgroup_namespace {
+        // The root of a user namespace may not enter by itself; its parent did it.
+        if !self.child.plan.namespaces.has_user() {
+            enter(&common.tasks)?;
+        }
+        if self.child.plan.namespaces.has_own_cgroup {
             unshare(Namespaces::CGROUP).map_err(Step::CgroupNamespace.failed())?;
         }
         Ok(())

@@ -1,22 +1,21 @@
 //! Creating and starting a container.
 
 use std::error::Error;
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use cgroup::{Attach, Version};
 use mount::tree;
 use oci_spec::runtime::Spec;
-use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use sys::mount::{AttributeChange, Propagation, Reach, change_attributes};
-use sys::process::{Birth, Child, Namespaces, clone_process, join_namespace};
 
+use crate::birth::{self, OpenNamespaces};
 use crate::child::{Common, ContainerChild, run_container};
 use crate::error::CreateError;
 use crate::handshake::{Pause, Setback, Ward};
@@ -24,9 +23,9 @@ use crate::hooks::{CreateHooks, HookKind};
 use crate::label;
 use crate::options::{CreateOptions, Keyring};
 use crate::plan::{ContainerPlan, ProcessPlan, personality, text};
-use crate::prepare::{GroupGuard, prepare, tasks, views};
+use crate::prepare::{GroupGuard, devices, prepare, tasks, views};
 use crate::process::{Stdio, UserWish, find_user};
-use crate::report::{BEGIN, CGROUP_IS_THERE, Failure, HOOKS_DONE, Step};
+use crate::report::{BEGIN, CGROUP_IS_THERE, Failure, HOOKS_DONE, IDS_ARE_MAPPED, Step};
 use crate::seccomp::Program;
 
 /// How long a child may take to set itself up, and to begin: less than a daemon waits for a container's start, so
@@ -194,6 +193,7 @@ pub fn create(
     };
     let linux = request.spec.linux.as_ref();
     process.personality = personality(linux)?;
+    process.has_outer_limits = plan.namespaces.has_user();
     process.scheduling.reset_cpus(request.options.affinity);
     process.scheduling.add_memory(linux.and_then(|linux| linux.memory_policy.as_ref()))?;
     let (ours, theirs) =
@@ -202,7 +202,8 @@ pub fn create(
     let root_place = root_place(&request)?;
     let child = ContainerChild {
         plan: &plan,
-        joins: open_namespaces(&plan)?,
+        namespaces: OpenNamespaces::open(&plan.namespaces)?,
+        devices: devices(&plan)?,
         mounts: plan.mounts.iter().map(prepare).collect::<Result<_, _>>()?,
         cgroup_views: group.as_ref().map(|group| views(group, &plan)).transpose()?.unwrap_or_default(),
         waits_for_cgroup: group.as_ref().is_some_and(|group| group.version() == Version::V1),
@@ -229,7 +230,8 @@ pub fn create(
         }
         _ => CreateError::from_child(setback, Some(&plan), &process, &tasks),
     };
-    let meanwhile = while_mounted(&mut ward, request.cgroup, &mut cgroup, while_mounting);
+    let outsider = plan.namespaces.has_user().then_some(tasks.as_slice());
+    let meanwhile = while_mounted(&mut ward, request.cgroup, &mut cgroup, outsider, while_mounting);
     if let Err(error) = meanwhile {
         // A child that is gone is a reason for the other failure, and says more.
         return Err(ward.reported_failure().map_or(error, |failure| from_child(Setback::Reported(failure))));
@@ -259,10 +261,19 @@ fn while_mounted(
     ward: &mut Ward,
     plan: Option<&cgroup::Plan>,
     guard: &mut GroupGuard,
+    outsider: Option<&[CString]>,
     while_mounting: &mut Meanwhile<'_>,
 ) -> Result<(), CreateError> {
     if let Some(plan) = plan.filter(|plan| plan.version == Version::V1) {
         guard.0 = Some(plan.apply()?);
+        // The root of a user namespace may not write there itself.
+        for file in outsider.unwrap_or_default() {
+            let path = OsStr::from_bytes(file.to_bytes());
+            fs::write(path, ward.pid().to_string()).map_err(|cause| {
+                let errno = Errno::from_io_error(&cause).unwrap_or(Errno::IO);
+                CreateError::step(format!("cannot enter cgroup by {}", path.display()), errno)
+            })?;
+        }
         ward.say(CGROUP_IS_THERE);
     }
     let Some(child) = ward.child() else { return Err(CreateError::Gone) };
@@ -288,7 +299,7 @@ fn created(mut ward: Ward, root: OwnedFd, cgroup: GroupGuard) -> Result<Created,
     })
 }
 
-/// Clones the child: on v2 born in its cgroup, with the container's PID namespace where one is joined.
+/// Clones the child, on v2 born in its cgroup, and gives it its ids.
 fn bear(
     child: &ContainerChild<'_>,
     cgroup: Option<&cgroup::Plan>,
@@ -302,38 +313,15 @@ fn bear(
         },
         None => None,
     };
-    let namespaces = child.plan.new_namespaces;
-    let birth = Birth { namespaces, cgroup: folder.as_ref().map(AsFd::as_fd) };
-    let pid_namespace = child.plan.pid_namespace.as_deref().map(open_namespace).transpose()?;
-    let born = in_pid_namespace(pid_namespace.as_ref().map(AsFd::as_fd), || {
-        clone_process(birth, || run_container(child, &mut ours))
-    })?;
-    Ok(Ward::new(born, ours, LIMIT))
-}
-
-/// Runs `clone` with children born in another PID namespace.
-pub(crate) fn in_pid_namespace(
-    namespace: Option<BorrowedFd<'_>>,
-    clone: impl FnOnce() -> Result<Child, Errno>,
-) -> Result<Child, CreateError> {
-    let failed = |errno| CreateError::step("error creating the container's process", errno);
-    let Some(namespace) = namespace else { return clone().map_err(failed) };
-    let own = open_namespace(Path::new("/proc/self/ns/pid"))?;
-    let joining = |errno| CreateError::step("error joining the pid namespace", errno);
-    join_namespace(namespace, Namespaces::PID).map_err(joining)?;
-    let born = clone();
-    // Children to come are ours again.
-    join_namespace(own.as_fd(), Namespaces::PID).map_err(joining)?;
-    born.map_err(failed)
-}
-
-fn open_namespaces(plan: &ContainerPlan) -> Result<Vec<(Namespaces, OwnedFd)>, CreateError> {
-    plan.joins.iter().map(|(kind, path)| Ok((*kind, open_namespace(path)?))).collect()
-}
-
-pub(crate) fn open_namespace(path: &Path) -> Result<OwnedFd, CreateError> {
-    openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|errno| CreateError::step(format!("error opening namespace {}", path.display()), errno))
+    let namespaces = &child.plan.namespaces;
+    let folder = folder.as_ref().map(AsFd::as_fd);
+    let born = birth::bear(namespaces, &child.namespaces, folder, || run_container(child, &mut ours))?;
+    let ward = Ward::new(born, ours, LIMIT);
+    if let Some(maps) = &namespaces.ids {
+        birth::map_ids(ward.pid(), maps)?;
+        ward.say(IDS_ARE_MAPPED);
+    }
+    Ok(ward)
 }
 
 pub(crate) fn available() -> Result<sys::credentials::CapabilitySet, CreateError> {

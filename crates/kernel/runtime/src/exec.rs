@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cgroup::{Attach, Group};
-use oci_spec::runtime::Process;
+use oci_spec::runtime::{NamespaceKind, Process};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::process::{DumpableBehavior, dumpable_behavior};
 use sys::credentials::set_dumpable;
 use sys::process::{Birth, clone_process};
 
+use crate::birth::{in_pid_namespace, open_namespace};
 use crate::child::{Common, ExecChild as Joiner, run_exec};
-use crate::create::{available, in_pid_namespace, open_namespace};
+use crate::create::available;
 use crate::error::CreateError;
 use crate::handshake::Ward;
 use crate::label;
@@ -57,7 +58,7 @@ pub struct ExecChild {
     pub terminal: Option<OwnedFd>,
 }
 
-/// Joins all namespaces of the container (but a user namespace) and its cgroup, and runs the program.
+/// Joins all namespaces of the container (user and time namespaces when [`ExecOptions::linux`] has them) and its cgroup, and runs the program.
 ///
 /// Must be called by a single-threaded process: the child runs on a copy of its memory. The container cannot look into
 /// the child before the program begins: it is not dumpable.
@@ -77,6 +78,7 @@ pub fn exec(request: ExecRequest<'_>) -> Result<ExecChild, CreateError> {
     process.keyring = keyring.transpose()?;
     let linux = request.options.linux;
     process.personality = personality(linux)?;
+    process.has_outer_limits = linux.is_some_and(|linux| linux.find_namespace(NamespaceKind::User).is_some());
     process.scheduling.add_cpus(request.process.exec_cpu_affinity.as_ref(), request.options.affinity)?;
     process.scheduling.add_memory(linux.and_then(|linux| linux.memory_policy.as_ref()))?;
     let (mut ours, theirs) =
@@ -96,7 +98,13 @@ pub fn exec(request: ExecRequest<'_>) -> Result<ExecChild, CreateError> {
         preserved: request.options.preserved,
         gate: None,
     };
-    let joiner = Joiner { common, container: request.pidfd };
+    let has = |kind| linux.is_some_and(|linux| linux.find_namespace(kind).is_some());
+    let joiner = Joiner {
+        common,
+        container: request.pidfd,
+        joins_user: has(NamespaceKind::User),
+        joins_time: has(NamespaceKind::Time),
+    };
     let birth = Birth { cgroup: folder.as_ref().map(AsFd::as_fd), ..Birth::default() };
     let pid_namespace = open_namespace(&place.join("ns/pid"))?;
     // Inherited by the child, and given back here: from its first instruction on, the container cannot trace it.

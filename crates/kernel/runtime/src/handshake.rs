@@ -146,6 +146,10 @@ impl Ward {
     /// Applies what only the parent can: the host's `/proc` is out of the child's sight.
     pub(crate) fn apply(&self, process: &ProcessPlan) -> Result<(), CreateError> {
         let pid = self.pid();
+        for (number, soft, hard) in process.limits.iter().filter(|_| process.has_outer_limits) {
+            sys::process::set_limit(pid, *number, *soft, *hard)
+                .map_err(|errno| CreateError::step(format!("error setting rlimit type {number}"), errno))?;
+        }
         if let Some(adjustment) = process.oom_score_adj {
             let path = format!("/proc/{pid}/oom_score_adj");
             fs::write(&path, adjustment.to_string()).map_err(|cause| {

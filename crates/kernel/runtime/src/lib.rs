@@ -7,6 +7,7 @@
 //! The documents become plans (`plan`) in the parent; the child (`child`) works them off without allocating, and reports
 //! the numbered step that failed (`report`). The caller is single-threaded: the child runs on a copy of its memory.
 
+mod birth;
 pub mod capability;
 mod child;
 pub mod create;

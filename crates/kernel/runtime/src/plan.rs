@@ -3,34 +3,27 @@
 
 mod devices;
 mod mounts;
+mod namespaces;
 mod process;
 mod scheduling;
 
 use std::ffi::{CString, NulError};
-use std::path::PathBuf;
 
 use oci_spec::runtime::{Linux, NamespaceKind, Spec};
 use sys::mount::Propagation;
-use sys::process::Namespaces;
 
 use crate::error::CreateError;
 
 pub(crate) use devices::DevicePlan;
 pub(crate) use mounts::{MountKind, MountPlan};
+pub(crate) use namespaces::{IdMaps, NamespacePlan};
 pub(crate) use process::{Label, Module, ProcessPlan, Program, personality};
 pub(crate) use scheduling::SchedulingPlan;
 
 /// Everything about a container but its process.
 #[derive(Debug)]
 pub(crate) struct ContainerPlan {
-    /// Namespaces the child is born with.
-    pub(crate) new_namespaces: Namespaces,
-    /// Whether the child leaves for a cgroup namespace of its own after it entered its cgroup.
-    pub(crate) has_own_cgroup_namespace: bool,
-    /// Namespaces to join.
-    pub(crate) joins: Vec<(Namespaces, PathBuf)>,
-    /// A PID namespace to be born in.
-    pub(crate) pid_namespace: Option<PathBuf>,
+    pub(crate) namespaces: NamespacePlan,
     pub(crate) hostname: Option<String>,
     pub(crate) domainname: Option<String>,
     pub(crate) mounts: Vec<MountPlan>,
@@ -49,11 +42,9 @@ impl ContainerPlan {
     pub(crate) fn new(spec: &Spec) -> Result<Self, CreateError> {
         let linux = spec.linux.clone().unwrap_or_default();
         refuse_unsupported(&linux)?;
+        check_names(spec, &linux)?;
         let mut plan = Self {
-            new_namespaces: Namespaces::NONE,
-            has_own_cgroup_namespace: false,
-            joins: Vec::new(),
-            pid_namespace: None,
+            namespaces: NamespacePlan::new(&linux)?,
             hostname: Some(spec.hostname.clone()).filter(|name| !name.is_empty()),
             domainname: Some(spec.domainname.clone()).filter(|name| !name.is_empty()),
             mounts: Vec::new(),
@@ -64,7 +55,6 @@ impl ContainerPlan {
             is_root_readonly: spec.root.as_ref().is_some_and(|root| root.readonly),
             root_propagation: propagation(&linux.rootfs_propagation)?,
         };
-        plan.add_namespaces(&linux)?;
         plan.mounts = spec
             .mounts
             .iter()
@@ -79,36 +69,6 @@ impl ContainerPlan {
         }
         Ok(plan)
     }
-
-    fn add_namespaces(&mut self, linux: &Linux) -> Result<(), CreateError> {
-        for namespace in &linux.namespaces {
-            let flag = flag(namespace.kind);
-            match (namespace.kind, namespace.path.as_str()) {
-                (NamespaceKind::Cgroup, "") => self.has_own_cgroup_namespace = true,
-                (_, "") => self.new_namespaces = self.new_namespaces.and(flag),
-                (NamespaceKind::Mount, _) => return Err(unsupported("joining a mount namespace")),
-                (NamespaceKind::Pid, path) => self.pid_namespace = Some(path.into()),
-                (_, path) => self.joins.push((flag, path.into())),
-            }
-        }
-        if !self.new_namespaces.contains(Namespaces::MOUNT) {
-            return Err(unsupported("a container without a mount namespace"));
-        }
-        Ok(())
-    }
-}
-
-fn flag(kind: NamespaceKind) -> Namespaces {
-    match kind {
-        NamespaceKind::Pid => Namespaces::PID,
-        NamespaceKind::Network => Namespaces::NETWORK,
-        NamespaceKind::Mount => Namespaces::MOUNT,
-        NamespaceKind::Ipc => Namespaces::IPC,
-        NamespaceKind::Uts => Namespaces::UTS,
-        NamespaceKind::User => Namespaces::USER,
-        NamespaceKind::Cgroup => Namespaces::CGROUP,
-        NamespaceKind::Time => Namespaces::TIME,
-    }
 }
 
 fn unsupported(what: &str) -> CreateError {
@@ -118,17 +78,24 @@ fn unsupported(what: &str) -> CreateError {
 /// What protects or changes a container and is not built yet must not be dropped in silence.
 fn refuse_unsupported(linux: &Linux) -> Result<(), CreateError> {
     let asked = [
-        (
-            linux.find_namespace(NamespaceKind::User).is_some() || !linux.uid_mappings.is_empty(),
-            "a user namespace",
-        ),
-        (!linux.time_offsets.is_empty(), "an offset of a clock"),
         (!linux.net_devices.is_empty(), "moving network devices"),
         (!linux.mount_label.is_empty(), "a label of mounts"),
         (linux.intel_rdt.is_some(), "cache and memory bandwidth control"),
     ];
     match asked.into_iter().find(|(is_asked, _)| *is_asked) {
         Some((_, what)) => Err(unsupported(what)),
+        None => Ok(()),
+    }
+}
+
+/// Names of the host are not a container's to set.
+fn check_names(spec: &Spec, linux: &Linux) -> Result<(), CreateError> {
+    let names = [("hostname", &spec.hostname), ("domainname", &spec.domainname)];
+    let given = names.into_iter().find(|(_, name)| !name.is_empty());
+    match given.filter(|_| linux.find_namespace(NamespaceKind::Uts).is_none()) {
+        Some((what, _)) => {
+            Err(CreateError::Invalid(format!("unable to set {what} without a private UTS namespace")))
+        }
         None => Ok(()),
     }
 }
@@ -237,26 +204,8 @@ mod tests {
     }
 
     #[test]
-    fn namespaces_are_new_joined_or_shared() {
-        let json = r#"{"namespaces": [{"type": "pid", "path": "/p"}, {"type": "network", "path": "/n"}, {"type": "uts"},
-            {"type": "cgroup"}]}"#;
-        let plan = planned(json).unwrap();
-        assert_eq!(plan.new_namespaces, Namespaces::MOUNT.and(Namespaces::UTS));
-        assert_eq!(plan.joins, [(Namespaces::NETWORK, PathBuf::from("/n"))]);
-        assert_eq!(plan.pid_namespace, Some("/p".into()));
-        assert!(plan.has_own_cgroup_namespace);
-    }
-
-    #[test]
     fn what_is_not_built_is_refused() {
-        for json in [
-            r#"{"namespaces": [{"type": "user"}]}"#,
-            r#"{"namespaces": [{"type": "mount", "path": "/x"}]}"#,
-            r#"{"uidMappings": [{"containerID": 0, "hostID": 1, "size": 1}]}"#,
-            r#"{"mountLabel": "x"}"#,
-            r#"{"timeOffsets": {"boottime": {"secs": 1}}}"#,
-            r#"{"rootfsPropagation": "sideways"}"#,
-        ] {
+        for json in [r#"{"mountLabel": "x"}"#, r#"{"rootfsPropagation": "sideways"}"#] {
             assert!(planned(json).unwrap_err().ends_with("is not supported"), "{json}");
         }
     }

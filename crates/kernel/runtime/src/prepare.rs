@@ -1,18 +1,20 @@
 //! What the parent prepares before it has a child: clones of bind mounts, views of control groups.
 
 use std::ffi::{CString, OsStr};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use cgroup::{Attach, Group, Version};
 use mount::path::Target;
 use mount::tree::{self, NewFilesystem};
 use rustix::fs::{FileType, fstat};
+use rustix::io::Errno;
 use sys::mount::{AttributeChange, Reach, change_attributes};
 
 use crate::child::{CgroupView, PreparedMount};
 use crate::error::CreateError;
-use crate::plan::{ContainerPlan, MountKind, text};
+use crate::plan::{ContainerPlan, DevicePlan, MountKind, text};
 
 /// Clones the sources of bind mounts, with their attributes: the child only attaches them.
 pub(crate) fn prepare(plan: &crate::plan::MountPlan) -> Result<PreparedMount, CreateError> {
@@ -50,6 +52,22 @@ pub(crate) fn prepare(plan: &crate::plan::MountPlan) -> Result<PreparedMount, Cr
         ));
     }
     Ok(PreparedMount::Clone(clone, if is_folder { Target::Folder } else { Target::File }))
+}
+
+/// Clones the host's devices for a user namespace, where nobody can make them.
+pub(crate) fn devices(plan: &ContainerPlan) -> Result<Vec<OwnedFd>, CreateError> {
+    let Some(devices) = plan.devices.as_ref().filter(|_| plan.namespaces.has_user()) else {
+        return Ok(Vec::new());
+    };
+    let clone = |device: &DevicePlan| {
+        let failed =
+            |errno| CreateError::step(format!("error creating device nodes: {}", device.path), errno);
+        let clone = tree::clone_path(Path::new(&device.path), Reach::One).map_err(failed)?;
+        let stat = fstat(&clone).map_err(failed)?;
+        let is_same = FileType::from_raw_mode(stat.st_mode) == device.kind && stat.st_rdev == device.number;
+        is_same.then_some(clone).ok_or_else(|| failed(Errno::NODEV))
+    };
+    devices.iter().map(clone).collect()
 }
 
 pub(crate) fn tasks(group: Option<&Group>) -> Result<Vec<CString>, CreateError> {

@@ -57,10 +57,13 @@ pub(crate) enum Step {
     Scheduler,
     IoPriority,
     MemoryPolicy,
+    Birth,
+    Clocks,
+    Root,
 }
 
 /// All steps, by number minus one.
-const STEPS: [Step; 47] = [
+const STEPS: [Step; 50] = [
     Step::Session,
     Step::JoinNamespace,
     Step::Hostname,
@@ -108,6 +111,9 @@ const STEPS: [Step; 47] = [
     Step::Scheduler,
     Step::IoPriority,
     Step::MemoryPolicy,
+    Step::Birth,
+    Step::Clocks,
+    Step::Root,
 ];
 
 /// A step that failed.
@@ -190,6 +196,8 @@ impl Message {
 
 /// What a parent says, one byte each: the cgroup exists and may be entered.
 pub(crate) const CGROUP_IS_THERE: u8 = b'c';
+/// The user namespace has its ids.
+pub(crate) const IDS_ARE_MAPPED: u8 = b'i';
 /// The hooks of the runtime have run.
 pub(crate) const HOOKS_DONE: u8 = b'h';
 /// The program may begin.

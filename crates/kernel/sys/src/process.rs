@@ -81,6 +81,8 @@ pub struct Birth<'a> {
     pub namespaces: Namespaces,
     /// A cgroup v2 folder to be born in (`CLONE_INTO_CGROUP`, Linux 5.7).
     pub cgroup: Option<BorrowedFd<'a>>,
+    /// Whether its parent is that of the caller (`CLONE_PARENT`).
+    pub is_sibling: bool,
 }
 
 /// A new child process.
@@ -120,6 +122,11 @@ pub fn clone_process(birth: Birth<'_>, body: impl FnOnce() -> i32) -> Result<Chi
         exit_signal: libc::SIGCHLD as u64,
         ..CloneArgs::default()
     };
+    if birth.is_sibling {
+        arguments.flags |= libc::CLONE_PARENT as u64;
+        // The caller's own.
+        arguments.exit_signal = 0;
+    }
     if let Some(cgroup) = birth.cgroup {
         arguments.flags |= CLONE_INTO_CGROUP;
         arguments.cgroup = cgroup.as_raw_fd() as u64;
@@ -128,7 +135,7 @@ pub fn clone_process(birth: Birth<'_>, body: impl FnOnce() -> i32) -> Result<Chi
     // CLONE_VM the child has its own copy of all memory, stack included, so that returning twice is sound.
     let mut result = unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<CloneArgs>()) };
     // Filters of containers answer so, since they cannot look into the arguments; the older call knows no cgroup.
-    if result < 0 && birth.cgroup.is_none() && last_error() == Errno::NOSYS {
+    if result < 0 && birth.cgroup.is_none() && !birth.is_sibling && last_error() == Errno::NOSYS {
         let flags = birth.namespaces.0 | libc::CLONE_PIDFD as u64 | libc::SIGCHLD as u64;
         let none = ptr::null_mut::<RawFd>();
         // SAFETY: as above; the third argument is where the handle is stored on every architecture, the fourth and

@@ -44,7 +44,7 @@ pub(super) fn mount_cgroup(
         let Some(name) = &view.name else { continue };
         mkdirat(&mount, name.as_c_str(), Mode::from_raw_mode(0o755))?;
         let place = openat(&mount, name.as_c_str(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-        let hierarchy = if child.plan.has_own_cgroup_namespace {
+        let hierarchy = if child.plan.namespaces.has_own_cgroup {
             view.filesystem.mount()?
         } else {
             let own = tree::clone_cstr(&view.folder, Reach::One)?;

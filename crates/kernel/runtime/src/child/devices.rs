@@ -1,12 +1,12 @@
 //! Device nodes, the links beside them, the console.
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use mount::path::{self, Links, Target, ensure};
 use mount::tree;
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, OFlags, Uid, chmodat, chownat, mknodat, openat, symlinkat, unlinkat,
+    AtFlags, FileType, Gid, Mode, OFlags, Uid, chmodat, chownat, fstat, mknodat, openat, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
 use sys::mount::Reach;
@@ -15,14 +15,41 @@ use crate::plan::DevicePlan;
 use crate::report::{Failure, Step};
 
 /// Device nodes and the links beside them. A stranger's `/dev` leads where it likes, inside the root.
-pub(super) fn make_devices(root: BorrowedFd<'_>, devices: &[DevicePlan]) -> Result<(), Failure> {
+pub(super) fn make_devices(
+    root: BorrowedFd<'_>,
+    devices: &[DevicePlan],
+    clones: &[OwnedFd],
+) -> Result<(), Failure> {
     for (index, device) in devices.iter().enumerate() {
         let folder =
             ensure(root, &device.folder, Target::Folder).map_err(Step::DeviceFolder.failed_at(index))?;
-        make_device(folder.as_fd(), device).map_err(Step::Device.failed_at(index))?;
+        match clones.get(index) {
+            Some(clone) => bind_device(folder.as_fd(), device, clone.as_fd()),
+            None => make_device(folder.as_fd(), device),
+        }
+        .map_err(Step::Device.failed_at(index))?;
     }
     let dev = ensure(root, c"/dev", Target::Folder).map_err(Step::DeviceFolder.failed())?;
     link_devices(root, dev.as_fd()).map_err(Step::DeviceLink.failed())
+}
+
+/// In a user namespace nobody makes devices: the host's are bound to an empty file.
+fn bind_device(folder: BorrowedFd<'_>, device: &DevicePlan, clone: BorrowedFd<'_>) -> Result<(), Errno> {
+    let place = ensure_file(folder, &device.name)?;
+    tree::attach(clone, place.as_fd())
+}
+
+/// The place of a file, made if need be; a link is not followed.
+fn ensure_file(folder: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
+    match mknodat(folder, name, FileType::RegularFile, Mode::from_raw_mode(0o600), 0) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(errno) => return Err(errno),
+    }
+    let place = openat(folder, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    match FileType::from_raw_mode(fstat(&place)?.st_mode) {
+        FileType::Symlink => Err(Errno::LOOP),
+        _ => Ok(place),
+    }
 }
 
 fn make_device(folder: BorrowedFd<'_>, device: &DevicePlan) -> Result<(), Errno> {
@@ -65,12 +92,7 @@ fn link_devices(root: BorrowedFd<'_>, dev: BorrowedFd<'_>) -> Result<(), Errno> 
 
 pub(super) fn bind_console(root: BorrowedFd<'_>, slave: BorrowedFd<'_>) -> Result<(), Errno> {
     let dev = ensure(root, c"/dev", Target::Folder)?;
-    match mknodat(&dev, c"console", FileType::RegularFile, Mode::from_raw_mode(0o600), 0) {
-        Ok(()) | Err(Errno::EXIST) => {}
-        Err(errno) => return Err(errno),
-    }
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let console = openat(&dev, c"console", flags, Mode::empty())?;
+    let console = ensure_file(dev.as_fd(), c"console")?;
     let clone = tree::clone_place(slave, Reach::One)?;
     tree::attach(clone.as_fd(), console.as_fd())
 }

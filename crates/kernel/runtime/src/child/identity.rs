@@ -89,7 +89,8 @@ pub(super) fn prepare<'a>(
     // Root first: a folder that only root may enter is entered all the same, as Docker has it.
     let is_entered = change_folder(&process.folder);
     // While it is root still: its parent may lack CAP_SYS_RESOURCE, without which nobody sets another user's limits.
-    for (index, (number, soft, hard)) in process.limits.iter().enumerate() {
+    let limits = process.limits.iter().enumerate().filter(|_| !process.has_outer_limits);
+    for (index, (number, soft, hard)) in limits {
         set_limit(0, *number, *soft, *hard).map_err(Step::Limit.failed_at(index))?;
     }
     become_user(process.uid, process.gid, &process.groups).map_err(Step::User.failed())?;

@@ -43,7 +43,7 @@ pub(super) fn build(
         perform(child, index, mount, prepared, cgroup)?;
     }
     if let Some(devices) = &plan.devices {
-        make_devices(root, devices)?;
+        make_devices(root, devices, &child.devices)?;
     }
     cgroup.pass()?;
     let terminal = match &child.common.streams {

@@ -30,6 +30,8 @@ pub(crate) struct ProcessPlan {
     pub(crate) no_new_privileges: bool,
     /// Number, soft, hard.
     pub(crate) limits: Vec<(u32, u64, u64)>,
+    /// Whether the parent sets the limits: the root of a user namespace may not raise them.
+    pub(crate) has_outer_limits: bool,
     pub(crate) oom_score_adj: Option<i32>,
     /// What to write to `attr/exec` of which security module.
     pub(crate) label: Option<Label>,
@@ -87,6 +89,7 @@ impl ProcessPlan {
             capabilities: process.capabilities.as_ref().map(|sets| Sets::from_spec(sets, available)),
             no_new_privileges: process.no_new_privileges,
             limits: limits(process)?,
+            has_outer_limits: false,
             oom_score_adj: oom_score_adj(process)?,
             label: label(process),
             keyring: None,

@@ -292,7 +292,7 @@ fn busybox(root: &Path) {
     let applets = [
         "sh", "cat", "id", "ls", "sleep", "hostname", "mount", "readlink", "stat", "touch", "mknod", "tty",
         "true", "chroot", "unshare", "grep", "wc", "env", "pwd", "mkdir", "stty", "ps", "date", "reboot",
-        "test", "dd", "ping", "su", "chmod",
+        "test", "dd", "ping", "su", "chmod", "head",
     ];
     for applet in applets {
         symlink("busybox", root.join("bin").join(applet)).unwrap();
