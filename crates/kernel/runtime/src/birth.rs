@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
-use rustix::io::Errno;
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use sys::process::{Birth, Child, Namespaces, clone_process, join_namespace, unshare};
 
@@ -30,11 +30,17 @@ pub(crate) struct OpenNamespaces {
 }
 
 impl OpenNamespaces {
-    pub(crate) fn open(plan: &NamespacePlan) -> Result<Self, CreateError> {
+    /// Those of the plan, and the network that is there already.
+    pub(crate) fn open(plan: &NamespacePlan, network: Option<&OwnedFd>) -> Result<Self, CreateError> {
         let one = |path: &Option<_>| path.as_deref().map(open_namespace).transpose();
+        let ready = network.map(|network| {
+            let own = fcntl_dupfd_cloexec(network, 3).map_err(|errno| CreateError::step("dup", errno))?;
+            Ok((Namespaces::NETWORK, own))
+        });
         let joins = plan.joins.iter().map(|(kind, path)| Ok((*kind, open_namespace(path)?)));
         Ok(Self {
-            joins: joins.collect::<Result<_, CreateError>>()?,
+            // That of mounts is the last of the plan's.
+            joins: ready.into_iter().chain(joins).collect::<Result<_, CreateError>>()?,
             pid: one(&plan.pid)?,
             user: one(&plan.user)?,
         })

@@ -95,6 +95,8 @@ pub struct Newborn<'a> {
     pub pid: u32,
     /// Its handle.
     pub pidfd: BorrowedFd<'a>,
+    /// The namespace that was made for it in advance; it may not have joined it yet.
+    network: Option<OwnedFd>,
 }
 
 impl Newborn<'_> {
@@ -103,6 +105,9 @@ impl Newborn<'_> {
     /// # Errors
     /// When `/proc` does not show the child.
     pub fn net_namespace(&self) -> std::io::Result<OwnedFd> {
+        if let Some(network) = &self.network {
+            return network.try_clone();
+        }
         Ok(fs::File::open(format!("/proc/{}/ns/net", self.pid))?.into())
     }
 }
@@ -174,16 +179,22 @@ impl Created {
 /// # Errors
 /// See [`CreateError`]. Nothing is left behind: the child is reaped, the cgroup removed.
 pub fn create(
-    request: CreateRequest<'_>,
+    mut request: CreateRequest<'_>,
     while_mounting: &mut Meanwhile<'_>,
 ) -> Result<Created, CreateError> {
-    let plan = ContainerPlan::new(request.spec)?;
+    let advance = std::mem::take(&mut request.options.advance);
+    let mut cgroup = GroupGuard(advance.group);
+    let mut plan = ContainerPlan::new(request.spec)?;
+    let network = advance.network.filter(|_| plan.namespaces.takes_ready_network());
     let process = request
         .spec
         .process
         .as_ref()
         .ok_or_else(|| CreateError::Invalid("process property must not be empty".to_owned()))?;
-    let root = request.rootfs.mount()?;
+    let root = match advance.root {
+        Some(root) => root,
+        None => request.rootfs.mount()?,
+    };
     let user = find_user(root.as_fd(), request.user, process)?;
     let mut process = ProcessPlan::new(process, &user, available()?)?;
     label::check(process.label.as_ref())?;
@@ -202,7 +213,7 @@ pub fn create(
     let root_place = root_place(&request)?;
     let child = ContainerChild {
         plan: &plan,
-        namespaces: OpenNamespaces::open(&plan.namespaces)?,
+        namespaces: OpenNamespaces::open(&plan.namespaces, network.as_ref())?,
         devices: devices(&plan)?,
         mounts: plan.mounts.iter().map(prepare).collect::<Result<_, _>>()?,
         cgroup_views: group.as_ref().map(|group| views(group, &plan)).transpose()?.unwrap_or_default(),
@@ -221,7 +232,6 @@ pub fn create(
         root_change: request.options.root,
         root,
     };
-    let mut cgroup = GroupGuard(None);
     let mut ward = bear(&child, request.cgroup, &mut cgroup, ours)?;
     let (root, tasks, hooks) = child.into_rest();
     let from_child = |setback| match (setback, &hooks) {
@@ -231,7 +241,7 @@ pub fn create(
         _ => CreateError::from_child(setback, Some(&plan), &process, &tasks),
     };
     let outsider = plan.namespaces.has_user().then_some(tasks.as_slice());
-    let meanwhile = while_mounted(&mut ward, request.cgroup, &mut cgroup, outsider, while_mounting);
+    let meanwhile = while_mounted(&mut ward, request.cgroup, &mut cgroup, outsider, network, while_mounting);
     if let Err(error) = meanwhile {
         // A child that is gone is a reason for the other failure, and says more.
         return Err(ward.reported_failure().map_or(error, |failure| from_child(Setback::Reported(failure))));
@@ -262,10 +272,13 @@ fn while_mounted(
     plan: Option<&cgroup::Plan>,
     guard: &mut GroupGuard,
     outsider: Option<&[CString]>,
+    network: Option<OwnedFd>,
     while_mounting: &mut Meanwhile<'_>,
 ) -> Result<(), CreateError> {
     if let Some(plan) = plan.filter(|plan| plan.version == Version::V1) {
-        guard.0 = Some(plan.apply()?);
+        if guard.0.is_none() {
+            guard.0 = Some(plan.apply()?);
+        }
         // The root of a user namespace may not write there itself.
         for file in outsider.unwrap_or_default() {
             let path = OsStr::from_bytes(file.to_bytes());
@@ -277,7 +290,7 @@ fn while_mounted(
         ward.say(CGROUP_IS_THERE);
     }
     let Some(child) = ward.child() else { return Err(CreateError::Gone) };
-    let newborn = Newborn { pid: child.pid, pidfd: child.pidfd.as_fd() };
+    let newborn = Newborn { pid: child.pid, pidfd: child.pidfd.as_fd(), network };
     while_mounting(&newborn).map_err(CreateError::WhileMounting)
 }
 
@@ -307,10 +320,16 @@ fn bear(
     mut ours: OwnedFd,
 ) -> Result<Ward, CreateError> {
     let folder = match cgroup.filter(|plan| plan.version == Version::V2) {
-        Some(plan) => match guard.0.insert(plan.apply()?).attach()? {
-            Attach::Born(folder) => Some(folder),
-            Attach::Tasks(_) => None,
-        },
+        Some(plan) => {
+            let group = match guard.0.take() {
+                Some(group) => group,
+                None => plan.apply()?,
+            };
+            match guard.0.insert(group).attach()? {
+                Attach::Born(folder) => Some(folder),
+                Attach::Tasks(_) => None,
+            }
+        }
         None => None,
     };
     let namespaces = &child.plan.namespaces;

@@ -30,5 +30,5 @@ pub mod user;
 pub use create::{CreateRequest, Created, Meanwhile, Newborn, Rootfs, create};
 pub use error::CreateError;
 pub use exec::{ExecChild, ExecRequest, exec};
-pub use options::{Affinity, CreateOptions, ExecOptions, Keyring, RootChange};
+pub use options::{Advance, Affinity, CreateOptions, ExecOptions, Keyring, RootChange};
 pub use process::{Stdio, UserWish, WindowSize, kill};

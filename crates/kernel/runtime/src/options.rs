@@ -1,5 +1,6 @@
 //! Wishes of the command line that the engine has not: their defaults cost nothing.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use oci_spec::runtime::Linux;
@@ -7,7 +8,7 @@ use oci_spec::runtime::Linux;
 use crate::seccomp::Listener;
 
 /// Rarer wishes of a create.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 pub struct CreateOptions<'a> {
     /// The bundle's folder: hooks read it in the state. The document's hooks run only when it is given.
     pub bundle: Option<&'a Path>,
@@ -22,6 +23,19 @@ pub struct CreateOptions<'a> {
     pub affinity: Affinity,
     /// Who answers the calls that the filter asks about.
     pub listener: Option<Listener<'a>>,
+    /// What is there already.
+    pub advance: Advance,
+}
+
+/// What the caller made in advance, while it waited to learn the rest: none of it is made again.
+#[derive(Debug, Default)]
+pub struct Advance {
+    /// The root file system, as [`Rootfs::mount`](crate::Rootfs::mount) gives it.
+    pub root: Option<OwnedFd>,
+    /// The control group that the request's plan makes; removed when the create fails.
+    pub group: Option<cgroup::Group>,
+    /// A network namespace without a process: taken for a new one, unless that has to belong to a user namespace.
+    pub network: Option<OwnedFd>,
 }
 
 /// Which CPUs a process runs on.

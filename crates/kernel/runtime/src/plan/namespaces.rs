@@ -62,6 +62,16 @@ impl NamespacePlan {
         Ok(plan)
     }
 
+    /// Has a network namespace that is there already joined where a new one is wanted, if that makes no difference: one
+    /// belongs to the user namespace that it was made in.
+    pub(crate) fn takes_ready_network(&mut self) -> bool {
+        let takes = self.new.contains(Namespaces::NETWORK) && !self.has_user();
+        if takes {
+            self.new = self.new.without(Namespaces::NETWORK);
+        }
+        takes
+    }
+
     /// Whether ids inside are not those outside.
     pub(crate) fn has_user(&self) -> bool {
         self.user.is_some() || self.ids.is_some()
