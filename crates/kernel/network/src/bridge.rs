@@ -5,6 +5,9 @@ use std::io;
 use netlink::route::{self, Link, LinkAddress};
 use netlink::wire::Messages;
 use netlink::{Socket, Subsystem};
+use rustix::io::Errno;
+use rustix::net::netdevice::name_to_index;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use serde::{Deserialize, Serialize};
 
 use crate::{Ipv4Net, MacAddress, NetworkError};
@@ -132,9 +135,17 @@ pub fn remove_address(name: &str, address: Ipv4Net) -> Result<(), NetworkError> 
     }
 }
 
-/// Whether there is an interface of this name.
+/// Whether there is an interface of this name. Asked before each start, so not by netlink: that would wait for whoever
+/// changes any link of the host just now.
 pub fn is_there(name: &str) -> Result<bool, NetworkError> {
-    Ok(find(&mut open_route()?, name)?.is_some())
+    let failed = |errno: Errno| NetworkError::system(format!("look up {name}"))(errno.into());
+    let flags = SocketFlags::CLOEXEC;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::DGRAM, flags, None).map_err(failed)?;
+    match name_to_index(&socket, name) {
+        Ok(_) => Ok(true),
+        Err(Errno::NODEV) => Ok(false),
+        Err(errno) => Err(failed(errno)),
+    }
 }
 
 /// The interfaces that are ports of this bridge.
