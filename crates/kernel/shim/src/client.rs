@@ -16,7 +16,7 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with,
 };
 
-use crate::protocol::{Answer, Call, Event, Launch, Message, Refusal, Request, Started};
+use crate::protocol::{Answer, Call, Event, Groundwork, Launch, Message, Refusal, Request, Started};
 use crate::wire::{self, WireError};
 
 /// The socket's file name in a container's folder under the exec root.
@@ -60,19 +60,30 @@ impl From<WireError> for ShimError {
     }
 }
 
-/// A shim's process that waits for its [`Launch`]; dropped, it ends without a trace.
+/// A shim's process that waits for its container. Dropped before the launch, it ends, and nothing of the container's is
+/// left when the drop returns: the next attempt finds the ground free.
 #[derive(Debug)]
 pub struct IdleShim {
-    client: ShimClient,
+    client: Option<ShimClient>,
 }
 
 impl IdleShim {
     /// The one at the other end of `socket`.
     pub(crate) fn over(socket: UnixStream) -> Self {
-        Self { client: ShimClient::over(socket) }
+        Self { client: Some(ShimClient::over(socket)) }
     }
 
-    /// Hands over the launch and waits for the container's start. `sockets` belong to `launch.clients`.
+    /// Hands over what is known already. The shim sets to work while the caller finds out the rest; how it went is told
+    /// by [`Self::launch`], which has to follow.
+    ///
+    /// # Errors
+    /// When the shim is gone, or does not take it in time.
+    pub fn prepare(&mut self, groundwork: &Groundwork, deadline: Duration) -> Result<(), ShimError> {
+        let client = self.client.as_mut().ok_or(ShimError::Gone)?;
+        client.send_frame(&wire::encode(groundwork)?, &[], Instant::now() + deadline, deadline)
+    }
+
+    /// Hands over the rest and waits for the container's start. `sockets` belong to `launch.clients`.
     ///
     /// # Errors
     /// [`ShimError::Refused`] if the container could not be started; nothing of it is left then, except
@@ -83,21 +94,23 @@ impl IdleShim {
         sockets: &[BorrowedFd<'_>],
         deadline: Duration,
     ) -> Result<(ShimClient, Started), ShimError> {
-        let started = self.exchange(launch, sockets, deadline)?;
-        Ok((self.client, started))
-    }
-
-    fn exchange(
-        &mut self,
-        launch: &Launch,
-        sockets: &[BorrowedFd<'_>],
-        deadline: Duration,
-    ) -> Result<Started, ShimError> {
+        let mut client = self.client.take().ok_or(ShimError::Gone)?;
         let end = Instant::now() + deadline;
-        self.client.send_frame(&wire::encode(launch)?, sockets, end, deadline)?;
-        match self.client.answer_to(0, end, deadline)? {
-            Answer::Started(started) => Ok(started),
+        client.send_frame(&wire::encode(launch)?, sockets, end, deadline)?;
+        match client.answer_to(0, end, deadline)? {
+            Answer::Started(started) => Ok((client, started)),
             _ => Err(ShimError::Protocol(None)),
+        }
+    }
+}
+
+impl Drop for IdleShim {
+    fn drop(&mut self) {
+        const LIMIT: Duration = Duration::from_secs(5);
+        let Some(mut client) = self.client.take() else { return };
+        // It sees that there will be no launch, lets go, and closes its end as the last thing.
+        if client.socket.shutdown(std::net::Shutdown::Write).is_ok() {
+            let _ = client.next_message(Instant::now() + LIMIT, LIMIT);
         }
     }
 }

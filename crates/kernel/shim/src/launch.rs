@@ -4,15 +4,18 @@ use std::error::Error;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use cgroup::{Group, Layout, Plan};
+use cgroup::Group;
 use network::EndpointPlan;
 use oci_spec::runtime::{NamespaceKind, Process, Spec};
 use runtime::seccomp::Program;
-use runtime::{CreateError, CreateRequest, ExecRequest, Stdio, UserWish as RuntimeUser, WindowSize};
+use runtime::{
+    CreateError, CreateOptions, CreateRequest, ExecRequest, Stdio, UserWish as RuntimeUser, WindowSize,
+};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::client::{SOCKET, open_dir, socket_address};
+use crate::groundwork::Ground;
 use crate::log::{self, Log};
 use crate::protocol::{ExecOptions, Launch, NetworkWish, Refusal, RefusalKind, Started, StdinWish, UserWish};
 use crate::streams::{Ends, Streams};
@@ -41,23 +44,27 @@ pub(crate) struct Container {
 /// The last thing before the program runs is to ask whether it `is_wanted`: a daemon that was killed meanwhile may
 /// already have come back, found no socket and taken the container for stopped. One that comes back later finds the
 /// socket, which is there by then.
-pub(crate) fn start(launch: &Launch, is_wanted: &dyn Fn() -> bool) -> Result<Container, Refusal> {
-    let process = launch.spec.process.as_ref();
-    let plan = plan_cgroup(&launch.spec)?;
-    let filter = load_filter(launch.filter.as_deref())?;
+pub(crate) fn start(
+    mut ground: Ground,
+    launch: &Launch,
+    is_wanted: &dyn Fn() -> bool,
+) -> Result<Container, Refusal> {
+    let process = ground.spec().process.as_ref();
+    let has_own_pids = has_own_pids(ground.spec());
     let (stdio, ours) = make_stdio(process, launch.stdin).map_err(|error| refuse_io("make pipes", error))?;
     let user = launch.user.as_ref().map(user_wish);
     let mut side = None;
+    let advance = ground.take_advance();
     let request = CreateRequest {
-        id: &launch.id,
-        spec: &launch.spec,
-        rootfs: &launch.rootfs,
+        id: ground.id(),
+        spec: ground.spec(),
+        rootfs: ground.rootfs(),
         user,
         stdio,
-        cgroup: plan.as_ref(),
-        seccomp: filter.as_ref(),
+        cgroup: ground.plan(),
+        seccomp: ground.filter(),
         gate: None,
-        options: runtime::CreateOptions::default(),
+        options: CreateOptions { advance, ..CreateOptions::default() },
     };
     let mut created = runtime::create(request, &mut |newborn| {
         attach_network(&launch.network, newborn)?;
@@ -95,8 +102,8 @@ pub(crate) fn start(launch: &Launch, is_wanted: &dyn Fn() -> bool) -> Result<Con
         log,
         listener,
         endpoints,
-        filter,
-        has_own_pids: has_own_pids(&launch.spec),
+        filter: ground.into_filter(),
+        has_own_pids,
     })
 }
 
@@ -144,25 +151,6 @@ pub(crate) fn exec(container: &Container, options: &ExecOptions) -> Result<ExecP
         Started { pid: child.pid, start_time: start_time(child.pid).unwrap_or(0), started_at: log::now() };
     let streams = Streams::new(ends, stdin).map_err(|error| refuse_io("watch streams", error))?;
     Ok(ExecProcess { started, pidfd: child.pidfd, streams })
-}
-
-fn plan_cgroup(spec: &Spec) -> Result<Option<Plan>, Refusal> {
-    let Some(linux) = spec.linux.as_ref().filter(|linux| !linux.cgroups_path.is_empty()) else {
-        return Ok(None);
-    };
-    let resources = linux.resources.clone().unwrap_or_default();
-    let plan =
-        Layout::detect().and_then(|layout| Plan::new(&layout, Path::new(&linux.cgroups_path), &resources));
-    plan.map(Some).map_err(|error| refuse(&CreateError::Cgroup(error)))
-}
-
-fn load_filter(file: Option<&Path>) -> Result<Option<Program>, Refusal> {
-    let loaded = file.map(Program::load).transpose();
-    loaded.map_err(|error| Refusal {
-        step: Some("seccomp".to_owned()),
-        exit_code: Some(128),
-        ..Refusal::new(RefusalKind::Start, error.to_string())
-    })
 }
 
 fn has_own_pids(spec: &Spec) -> bool {
@@ -230,7 +218,7 @@ fn start_time(pid: u32) -> Option<u64> {
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
-fn refuse(error: &CreateError) -> Refusal {
+pub(crate) fn refuse(error: &CreateError) -> Refusal {
     let (step, errno) = match error {
         CreateError::Step { what, errno } => (what.clone(), Some(errno.raw_os_error())),
         CreateError::Program { .. } => ("exec".to_owned(), None),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   daemon ── Spawner ─────▶ gantry-shim          clones itself into a shim
-//!          ── ShimClient ──▶ a new shim           Launch, then the answer Started or a refusal
+//!          ── IdleShim ────▶ a new shim           Groundwork, Launch, then the answer Started or a refusal
 //!          ── ShimClient ──▶ shim.sock            requests, one answer each; after Watch also events
 //!
 //!   shim   owns   stdin, stdout, stderr or the terminal ◀──▶ attached clients' sockets (by SCM_RIGHTS)
@@ -19,6 +19,7 @@ pub mod wire;
 
 mod client;
 mod control;
+mod groundwork;
 mod keys;
 mod launch;
 mod log;
@@ -29,8 +30,8 @@ mod supervisor;
 
 pub use client::{IdleShim, SOCKET, ShimClient, ShimError};
 pub use protocol::{
-    Answer, AttachOptions, Event, ExecOptions, Framing, JsonFile, Launch, LogPolicy, NetworkWish, Refusal,
-    RefusalKind, Request, Rootfs, Started, Status, StdinWish, UserWish,
+    Answer, AttachOptions, Event, ExecOptions, Framing, Groundwork, JsonFile, Launch, LogPolicy, NetworkWish,
+    Refusal, RefusalKind, Request, Rootfs, Started, Status, StdinWish, UserWish,
 };
 pub use record::ExitRecord;
 pub use role::main;

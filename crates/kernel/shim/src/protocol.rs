@@ -19,21 +19,26 @@ use crate::record::ExitRecord;
 /// [`RefusalKind::Unsupported`], so a newer daemon can live with older shims.
 pub const VERSION: u32 = 1;
 
-/// Everything a shim needs to bring one container to life; the first frame on its first connection.
+/// What a shim can do something about before the rest is known: the first frame on its first connection.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Launch {
+pub struct Groundwork {
     /// The container's id, 64 hexadecimal digits.
     pub id: String,
     /// The container's configuration. `process.terminal` decides between a terminal and pipes.
     pub spec: Spec,
     /// Where the root file system comes from.
     pub rootfs: Rootfs,
-    /// Whom the process runs as, in the words of the user; looked up inside the root file system.
-    /// Absent leaves `spec.process.user` as it is.
-    pub user: Option<UserWish>,
     /// The compiled system call filter, a file that `runtime::seccomp::Cache` wrote; `spec.linux.seccomp` is not
     /// looked at. Absent for an unconfined container.
     pub filter: Option<PathBuf>,
+}
+
+/// The rest of what a shim needs to bring its container to life: the second frame.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Launch {
+    /// Whom the process runs as, in the words of the user; looked up inside the root file system.
+    /// Absent leaves `spec.process.user` as it is.
+    pub user: Option<UserWish>,
     /// What the network namespace gets.
     pub network: NetworkWish,
     /// Where output is recorded.

@@ -3,15 +3,18 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
+use serde::de::DeserializeOwned;
 use sys::background;
-use sys::process::{Birth, clone_process, replace_standard_stream};
+use sys::process::{Birth, Namespaces, clone_process, join_namespace, replace_standard_stream, unshare};
 
 use crate::control::Control;
+use crate::groundwork::{Ground, Ready};
 use crate::launch;
-use crate::protocol::{Answer, Launch, Message, Refusal, RefusalKind};
+use crate::protocol::{Answer, Groundwork, Launch, Message, Refusal, RefusalKind};
 use crate::supervisor::Supervisor;
 use crate::wire;
 
@@ -53,8 +56,12 @@ fn stand_alone() {
 
 /// Makes a shim for each descriptor that comes, until the daemon is gone.
 fn spawn(mut requests: Option<OwnedFd>) {
+    let mut ready = Ready::look_around();
     let mut descriptors = Vec::new();
     while let Some(socket) = &requests {
+        if ready.network.is_none() && is_quiet(socket) {
+            ready.network = new_network();
+        }
         match wire::receive(socket, &mut [0], &mut descriptors, RecvFlags::empty()) {
             Ok(0) => return,
             Err(error) if error.kind() != std::io::ErrorKind::Interrupted => return,
@@ -68,17 +75,45 @@ fn spawn(mut requests: Option<OwnedFd>) {
             background::wait_for_children();
             let _ = rustix::process::setsid();
             let _ = rustix::thread::set_name(c"gantry-shim");
-            supervise(Control::new(socket));
+            supervise(Control::new(socket), std::mem::take(&mut ready));
             0
         };
         // Without one, the daemon sees its end close.
         let _ = clone_process(Birth::default(), shim);
+        // The shim has its own copy.
+        ready.network = None;
     }
 }
 
-fn supervise(mut control: Control) {
-    let Some((frame, sockets)) = control.wait_for_frame() else { return };
-    match begin(&frame, sockets, &control) {
+/// Whether nobody has asked for a shim for a moment. What is made in advance takes locks and a CPU that a container
+/// which is just starting needs more.
+fn is_quiet(requests: &OwnedFd) -> bool {
+    const MOMENT: Timespec = Timespec { tv_sec: 0, tv_nsec: 25_000_000 };
+    matches!(poll(&mut [PollFd::new(requests, PollFlags::IN)], Some(&MOMENT)), Ok(0))
+}
+
+/// A network namespace for the next container: the kernel needs a millisecond for one. Nothing is in it, and nothing
+/// is left of it when the last descriptor is closed.
+fn new_network() -> Option<OwnedFd> {
+    let open = || openat(CWD, c"/proc/self/ns/net", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok();
+    let own = open()?;
+    unshare(Namespaces::NETWORK).ok()?;
+    let new = open();
+    if join_namespace(own.as_fd(), Namespaces::NETWORK).is_err() {
+        // Shims would look for the host's links in the wrong place. The daemon starts another spawner.
+        std::process::exit(1);
+    }
+    new
+}
+
+fn supervise(mut control: Control, ready: Ready) {
+    let Some((frame, mut sockets)) = control.wait_for_frame() else { return };
+    let ground = decode::<Groundwork>(&frame).and_then(|work| Ground::lay(work, ready));
+    drop(frame);
+    let Some((frame, others)) = control.wait_for_frame() else { return };
+    // Those of the second frame may have come with the end of the first.
+    sockets.extend(others);
+    match ground.and_then(|ground| begin(ground, &frame, sockets, &control)) {
         Ok(mut supervisor) => {
             drop(frame);
             supervisor.greet(control);
@@ -89,20 +124,29 @@ fn supervise(mut control: Control) {
 }
 
 /// Starts what the frame describes. Everything that was needed only for that is gone afterwards.
-fn begin(frame: &[u8], sockets: Vec<OwnedFd>, control: &Control) -> Result<Supervisor, Refusal> {
-    let invalid = |message: &str| Refusal::new(RefusalKind::Invalid, message);
-    let launch: Launch = wire::decode(frame).map_err(|error| invalid(&launch::chain(&error)))?;
+fn begin(
+    ground: Ground,
+    frame: &[u8],
+    sockets: Vec<OwnedFd>,
+    control: &Control,
+) -> Result<Supervisor, Refusal> {
+    let launch: Launch = decode(frame)?;
     if launch.clients.len() != sockets.len() {
-        return Err(invalid("each client comes with one socket"));
+        return Err(Refusal::new(RefusalKind::Invalid, "each client comes with one socket"));
     }
     tell_panics(&launch);
-    let container = launch::start(&launch, &|| !control.is_deserted())?;
-    let mut supervisor = Supervisor::new(launch.id, launch.exec_dir, container);
+    let id = ground.id().to_owned();
+    let container = launch::start(ground, &launch, &|| !control.is_deserted())?;
+    let mut supervisor = Supervisor::new(id, launch.exec_dir, container);
     for (options, socket) in launch.clients.into_iter().zip(sockets) {
         // A client that cannot be served loses its connection; the container has begun.
         let _ = supervisor.attach(options, socket);
     }
     Ok(supervisor)
+}
+
+fn decode<T: DeserializeOwned>(frame: &[u8]) -> Result<T, Refusal> {
+    wire::decode(frame).map_err(|error| Refusal::new(RefusalKind::Invalid, launch::chain(&error)))
 }
 
 /// Leaves a bug's message where the container's other files are: nobody reads this process's standard error.

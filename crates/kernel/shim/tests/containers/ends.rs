@@ -8,8 +8,8 @@ use oci_spec::runtime::{Memory, Resources};
 use shim::{Event, ExitRecord, Framing, RefusalKind, ShimClient, ShimError, UserWish};
 
 use crate::harness::{
-    Place, Running, demultiplex, eventually, everything, launch, launch_attached, read_until, start_idle,
-    try_launch,
+    LIMIT, Place, Running, demultiplex, eventually, everything, launch, launch_attached, read_until,
+    start_idle, try_launch,
 };
 
 fn exit_of(script: &str) -> ExitRecord {
@@ -141,7 +141,7 @@ fn deep_exec_roots_work() {
 fn a_process_killed_for_lack_of_memory_is_told_of_while_the_container_goes_on() {
     let place = Place::new();
     let mut plan = place.script("tail -c 200m /dev/zero >/dev/null; echo $?; sleep 100");
-    if let Some(linux) = &mut plan.spec.linux {
+    if let Some(linux) = &mut plan.groundwork.spec.linux {
         let memory = Memory { limit: Some(20 << 20), swap: Some(20 << 20), ..Memory::default() };
         linux.resources = Some(Resources { memory: Some(memory), ..Resources::default() });
     }
@@ -189,6 +189,16 @@ fn the_supervisor_is_nobodys_child_and_leads_its_own_session() {
 #[test]
 fn a_supervisor_without_a_launch_ends_without_a_trace() {
     drop(start_idle().unwrap());
+}
+
+#[test]
+fn what_was_made_for_a_launch_that_never_comes_is_gone_with_it() {
+    let place = Place::new();
+    let mut shim = start_idle().unwrap();
+    shim.prepare(&place.plan(&["true"]).groundwork, LIMIT).unwrap();
+    eventually("the group is made in advance", || !place.cgroups().is_empty());
+    drop(shim);
+    assert_eq!(place.cgroups(), Vec::<std::path::PathBuf>::new());
 }
 
 /// The supervisor's own process.

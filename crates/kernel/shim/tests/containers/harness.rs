@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
+use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
@@ -15,8 +16,8 @@ use oci_spec::runtime::{
 };
 use shim::protocol::{Answer, State};
 use shim::{
-    AttachOptions, Event, ExecOptions, ExitRecord, Framing, IdleShim, JsonFile, Launch, LogPolicy,
-    NetworkWish, Request, Rootfs, ShimClient, ShimError, Spawner, Started, StdinWish,
+    AttachOptions, Event, ExecOptions, ExitRecord, Framing, Groundwork, IdleShim, JsonFile, Launch,
+    LogPolicy, NetworkWish, Request, Rootfs, ShimClient, ShimError, Spawner, Started, StdinWish,
 };
 use tempfile::TempDir;
 
@@ -76,8 +77,8 @@ impl Place {
     }
 
     /// A launch of a program without terminal, standard input and clients, with a bounded log.
-    pub(crate) fn plan(&self, args: &[&str]) -> Launch {
-        Launch {
+    pub(crate) fn plan(&self, args: &[&str]) -> Planned {
+        let groundwork = Groundwork {
             id: "ab".repeat(32),
             spec: Spec {
                 process: Some(self.process(args)),
@@ -101,18 +102,21 @@ impl Place {
                 ..Spec::default()
             },
             rootfs: Rootfs::Path(self.rootfs.clone()),
-            user: None,
             filter: None,
+        };
+        let launch = Launch {
+            user: None,
             network: NetworkWish::Loopback,
             log: LogPolicy::JsonFile(JsonFile::bounded(self.log.clone())),
             stdin: StdinWish::Closed,
             exec_dir: self.exec_dir.clone(),
             clients: Vec::new(),
-        }
+        };
+        Planned { groundwork, launch }
     }
 
     /// A shell script as a container's program.
-    pub(crate) fn script(&self, text: &str) -> Launch {
+    pub(crate) fn script(&self, text: &str) -> Planned {
         self.plan(&["sh", "-c", text])
     }
 
@@ -171,13 +175,34 @@ fn mounts() -> Vec<Mount> {
 }
 
 /// A plan with a terminal of that size.
-pub(crate) fn with_terminal(mut launch: Launch, rows: u64, columns: u64) -> Launch {
-    if let Some(process) = &mut launch.spec.process {
+pub(crate) fn with_terminal(mut launch: Planned, rows: u64, columns: u64) -> Planned {
+    if let Some(process) = &mut launch.groundwork.spec.process {
         process.terminal = true;
         process.console_size = Some(ConsoleSize { height: rows, width: columns });
     }
     launch.stdin = StdinWish::Once;
     launch
+}
+
+/// Everything about a container to be launched.
+#[derive(Clone)]
+pub(crate) struct Planned {
+    pub(crate) groundwork: Groundwork,
+    pub(crate) launch: Launch,
+}
+
+impl Deref for Planned {
+    type Target = Launch;
+
+    fn deref(&self) -> &Launch {
+        &self.launch
+    }
+}
+
+impl DerefMut for Planned {
+    fn deref_mut(&mut self) -> &mut Launch {
+        &mut self.launch
+    }
 }
 
 /// A container that runs.
@@ -186,9 +211,10 @@ pub(crate) struct Running {
     pub(crate) started: Started,
 }
 
-pub(crate) fn try_launch(launch: &Launch, sockets: &[BorrowedFd<'_>]) -> Result<Running, ShimError> {
-    let shim = start_idle()?;
-    let (client, started) = shim.launch(launch, sockets, LIMIT)?;
+pub(crate) fn try_launch(plan: &Planned, sockets: &[BorrowedFd<'_>]) -> Result<Running, ShimError> {
+    let mut shim = start_idle()?;
+    shim.prepare(&plan.groundwork, LIMIT)?;
+    let (client, started) = shim.launch(&plan.launch, sockets, LIMIT)?;
     Ok(Running { client, started })
 }
 
@@ -200,12 +226,12 @@ pub(crate) fn start_idle() -> Result<IdleShim, ShimError> {
     SPAWNER.start()
 }
 
-pub(crate) fn launch(plan: &Launch) -> Running {
+pub(crate) fn launch(plan: &Planned) -> Running {
     try_launch(plan, &[]).unwrap()
 }
 
 /// Launches with one client that wants everything.
-pub(crate) fn launch_attached(mut plan: Launch) -> (Running, UnixStream) {
+pub(crate) fn launch_attached(mut plan: Planned) -> (Running, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     plan.clients = vec![everything(Framing::Multiplexed)];
     let running = try_launch(&plan, &[theirs.as_fd()]).unwrap();

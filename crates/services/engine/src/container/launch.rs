@@ -2,10 +2,11 @@
 //!
 //! ```text
 //!  supervisor's process asked for ───────────┐ (it comes up while we prepare)
+//!  spec, layer ──────────▶ Groundwork ──────▶│ (control group, root file system)
 //!  address and ports reserved                │
 //!  "shall run" and lease: one transaction ───│─┐ start.recorded, start.leased
 //!  name files, published ports               │ │ start.networked
-//!  spec, layer ──────────────▶ Launch ──────▶│ │ (the disk syncs while it is launched)
+//!  all the rest ─────────────▶ Launch ──────▶│ │ (the disk syncs while it is launched)
 //!  listening ◀───────────────────────────────┘ │
 //!  recorded ◀──────────────────────────────────┘ start.spawned
 //! ```
@@ -28,7 +29,7 @@ use oci_spec::runtime::Spec;
 use reference::Digest;
 use rustix::io::Errno;
 use shim::protocol::NetworkWish;
-use shim::{ExitRecord, Launch, Request, Rootfs, ShimClient, ShimError, StdinWish, UserWish};
+use shim::{ExitRecord, Groundwork, Launch, Request, Rootfs, ShimClient, ShimError, StdinWish, UserWish};
 
 use super::host_devices::HostDevices;
 use super::intent::{Intent, LIVES, LifeRecord, MountSource, Wanted};
@@ -89,8 +90,11 @@ impl Job {
 
     fn launch(&mut self, exec_folder: &Path) -> Result<Launched, LaunchFailure> {
         // First, because the new process needs its own time to come up.
-        let idle = self.shared.spawner.start().map_err(supervisor_failed)?;
+        let mut idle = self.shared.spawner.start().map_err(supervisor_failed)?;
         let peers = self.find_peers()?;
+        make_exec_folder(exec_folder)?;
+        // It works on that from here on, side by side with us.
+        idle.prepare(&self.groundwork(exec_folder, peers)?, LAUNCH_DEADLINE).map_err(supervisor_failed)?;
         let (network, leases) = self.reserve()?;
         // Without it in the log nothing is done; the answer waits for the disk, the work does not.
         let recording = self.record(leases, &network)?;
@@ -99,7 +103,6 @@ impl Job {
         self.shared.networks.publish(&self.intent.id).map_err(|error| error.within(NETWORKING))?;
         fault::point("start.networked")?;
         self.ensure_bind_sources()?;
-        make_exec_folder(exec_folder)?;
         let launch = self.describe(exec_folder, peers, &network)?;
         self.check_abort()?;
         let sockets: Vec<_> = self.clients.iter().map(|(_, socket)| socket.as_fd()).collect();
@@ -242,26 +245,15 @@ impl Job {
         Ok(())
     }
 
-    /// Puts the whole container into the supervisor's words.
-    fn describe(
-        &self,
-        exec_folder: &Path,
-        peers: Peers,
-        network: &Reservation,
-    ) -> Result<Launch, LaunchFailure> {
+    /// What the supervisor can do something about before addresses and ports are known.
+    fn groundwork(&self, exec_folder: &Path, peers: Peers) -> Result<Groundwork, LaunchFailure> {
         let intent = &self.intent;
         let image = Digest::parse(&intent.image_id)
             .map_err(|error| Error::from_cause("the container's image cannot be read", &error))?;
         let snapshot = self.shared.images.prepare(&intent.id, &image);
         let snapshot =
             snapshot.map_err(|error| Error::from_cause("cannot prepare the container's layer", &error))?;
-        let folder = self.shared.container_folder(&intent.id);
-        let log = logging::policy(intent, &folder).map_err(|error| {
-            Error::system(format!(
-                "failed to create task for container: failed to initialize logging driver: {error}"
-            ))
-        })?;
-        Ok(Launch {
+        Ok(Groundwork {
             id: intent.id.clone(),
             spec: self.plan_spec(exec_folder, peers)?,
             rootfs: Rootfs::Overlay(Overlay {
@@ -270,11 +262,24 @@ impl Job {
                 work: Some(snapshot.work),
                 volatile: intent.host_config.auto_remove,
             }),
+            filter: self.find_filter()?,
+        })
+    }
+
+    /// The rest, in the supervisor's words.
+    fn describe(&self, exec_folder: &Path, peers: Peers, network: &Reservation) -> Result<Launch, Error> {
+        let intent = &self.intent;
+        let folder = self.shared.container_folder(&intent.id);
+        let log = logging::policy(intent, &folder).map_err(|error| {
+            Error::system(format!(
+                "failed to create task for container: failed to initialize logging driver: {error}"
+            ))
+        })?;
+        Ok(Launch {
             user: Some(UserWish {
                 name: intent.config.user.clone(),
                 groups: intent.host_config.group_add.clone().unwrap_or_default(),
             }),
-            filter: self.find_filter()?,
             network: match (&network.plan, intent.host_config.network_mode.as_str()) {
                 (Some(plan), _) => NetworkWish::Endpoints(vec![plan.clone()]),
                 (None, "host") => NetworkWish::Untouched,
