@@ -20,8 +20,10 @@ pub struct MountOptions {
     pub propagation: Vec<(Propagation, Reach)>,
     /// Whether what the mount covers is copied into it (`tmpcopyup`).
     pub copies_up: bool,
-    /// Options asked for that only a user namespace can give (`idmap`, `ridmap`).
-    pub is_idmapped: bool,
+    /// Whether ids are mapped (`idmap`), of the one mount or of all below it, too (`ridmap`).
+    pub maps_ids: Option<Reach>,
+    /// Flags of the whole file system (`sync`, `lazytime` …).
+    pub superblock: Vec<CString>,
     /// What remains: options of the file system.
     pub data: Vec<(CString, Option<CString>)>,
 }
@@ -64,10 +66,14 @@ pub fn parse<S: AsRef<str>>(options: &[S]) -> Result<MountOptions, NulError> {
                 "bind" => parsed.bind = Some(Bind::One),
                 "rbind" => parsed.bind = Some(Bind::Tree),
                 "tmpcopyup" => parsed.copies_up = true,
-                "idmap" | "ridmap" => parsed.is_idmapped = true,
+                "idmap" => parsed.maps_ids = Some(Reach::One),
+                "ridmap" => parsed.maps_ids = Some(Reach::Tree),
+                // Of the superblock: the new mount API has words for them, and binds have no say in them.
+                "sync" | "dirsync" | "lazytime" | "mand" => parsed.superblock.push(CString::new(option)?),
                 // What the kernel does anyway, and what the new mount API has no word for.
-                "" | "defaults" | "async" | "norelatime" | "nostrictatime" | "loud" | "silent"
-                | "remount" | "nomand" | "mand" | "iversion" | "noiversion" | "nolazytime" => {}
+                "" | "defaults" | "async" | "norelatime" | "nostrictatime" | "rnorelatime"
+                | "rnostrictatime" | "loud" | "silent" | "remount" | "nomand" | "iversion" | "noiversion"
+                | "nolazytime" => {}
                 other => parsed.data.push(datum(other)?),
             }
         }
@@ -179,5 +185,80 @@ mod tests {
         assert_eq!(options.data, data);
         assert!(options.copies_up);
         assert!(parse(&["a\0b"]).is_err());
+    }
+
+    #[test]
+    fn every_word_of_the_specification_is_known() {
+        let plain = [
+            "async",
+            "atime",
+            "bind",
+            "defaults",
+            "dev",
+            "diratime",
+            "dirsync",
+            "exec",
+            "iversion",
+            "lazytime",
+            "loud",
+            "noatime",
+            "nodev",
+            "nodiratime",
+            "noexec",
+            "noiversion",
+            "nolazytime",
+            "norelatime",
+            "nostrictatime",
+            "nosuid",
+            "nosymfollow",
+            "private",
+            "relatime",
+            "remount",
+            "ro",
+            "rw",
+            "shared",
+            "silent",
+            "slave",
+            "strictatime",
+            "suid",
+            "symfollow",
+            "sync",
+            "unbindable",
+            "idmap",
+            "tmpcopyup",
+            "mand",
+            "nomand",
+        ];
+        let recursive = [
+            "rbind",
+            "rprivate",
+            "rshared",
+            "rslave",
+            "runbindable",
+            "ratime",
+            "rdev",
+            "rdiratime",
+            "rexec",
+            "rnoatime",
+            "rnodev",
+            "rnodiratime",
+            "rnoexec",
+            "rnorelatime",
+            "rnostrictatime",
+            "rnosuid",
+            "rnosymfollow",
+            "rrelatime",
+            "rro",
+            "rrw",
+            "rstrictatime",
+            "rsuid",
+            "rsymfollow",
+            "ridmap",
+        ];
+        for word in plain.into_iter().chain(recursive) {
+            assert_eq!(parsed(word).data, [], "{word}");
+        }
+        assert_eq!(parsed("sync,lazytime").superblock, [c"sync".to_owned(), c"lazytime".to_owned()]);
+        assert_eq!(parsed("ridmap").maps_ids, Some(Reach::Tree));
     }
 }

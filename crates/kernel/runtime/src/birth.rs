@@ -155,3 +155,24 @@ pub(crate) fn map_ids(pid: u32, maps: &IdMaps) -> Result<(), CreateError> {
     }
     Ok(())
 }
+
+/// A user namespace of nobody's, for mounts whose ids are mapped.
+pub(crate) fn make_user_namespace(maps: &IdMaps) -> Result<OwnedFd, CreateError> {
+    let failed = |errno| CreateError::step("error making a user namespace", errno);
+    let (ours, theirs) = sys::socket::message_pair().map_err(failed)?;
+    let birth = Birth { namespaces: Namespaces::USER, ..Birth::default() };
+    let mut ours = ours;
+    let child = clone_process(birth, || {
+        // Its copy of the other end goes, so that it ends with its parent.
+        let _ = rustix::io::dup3(&theirs, &mut ours, rustix::io::DupFlags::CLOEXEC);
+        let _ = rustix::io::read(&theirs, &mut [0; 1]);
+        0
+    })
+    .map_err(failed)?;
+    drop(theirs);
+    let namespace = map_ids(child.pid, maps)
+        .and_then(|()| open_namespace(Path::new(&format!("/proc/{}/ns/user", child.pid))));
+    drop(ours);
+    let _ = waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED);
+    namespace
+}

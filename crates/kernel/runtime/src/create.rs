@@ -47,15 +47,24 @@ impl Rootfs {
     /// # Errors
     /// [`CreateError::Overlay`], or a step for a folder that cannot be cloned.
     pub fn mount(&self) -> Result<OwnedFd, CreateError> {
+        self.mount_with(Propagation::Private)
+    }
+
+    /// The same, to become a slave where that is wanted: it hears of the host's mounts only when it was never private.
+    fn mount_with(&self, wanted: Propagation) -> Result<OwnedFd, CreateError> {
+        let propagation = match wanted {
+            Propagation::Slave => Propagation::Slave,
+            // Nothing else can be pivoted into.
+            Propagation::Private | Propagation::Shared | Propagation::Unbindable => Propagation::Private,
+        };
         match self {
             Self::Overlay(overlay) => Ok(overlay.mount()?),
             Self::Path(path) => {
                 let failed =
                     |errno| CreateError::step(format!("error preparing rootfs {}", path.display()), errno);
                 let clone = tree::clone_path(path, Reach::Tree).map_err(failed)?;
-                let private =
-                    AttributeChange { propagation: Some(Propagation::Private), ..AttributeChange::default() };
-                change_attributes(clone.as_fd(), Reach::Tree, private).map_err(failed)?;
+                let change = AttributeChange { propagation: Some(propagation), ..AttributeChange::default() };
+                change_attributes(clone.as_fd(), Reach::Tree, change).map_err(failed)?;
                 Ok(clone)
             }
         }
@@ -191,9 +200,12 @@ pub fn create(
         .process
         .as_ref()
         .ok_or_else(|| CreateError::Invalid("process property must not be empty".to_owned()))?;
+    if plan.has_mount_label {
+        label::check_selinux()?;
+    }
     let root = match advance.root {
         Some(root) => root,
-        None => request.rootfs.mount()?,
+        None => request.rootfs.mount_with(plan.root_propagation)?,
     };
     let user = find_user(root.as_fd(), request.user, process)?;
     let mut process = ProcessPlan::new(process, &user, available()?)?;
@@ -215,7 +227,11 @@ pub fn create(
         plan: &plan,
         namespaces: OpenNamespaces::open(&plan.namespaces, network.as_ref())?,
         devices: devices(&plan)?,
-        mounts: plan.mounts.iter().map(prepare).collect::<Result<_, _>>()?,
+        mounts: plan
+            .mounts
+            .iter()
+            .map(|mount| prepare(root.as_fd(), mount, &plan.namespaces))
+            .collect::<Result<_, _>>()?,
         cgroup_views: group.as_ref().map(|group| views(group, &plan)).transpose()?.unwrap_or_default(),
         waits_for_cgroup: group.as_ref().is_some_and(|group| group.version() == Version::V1),
         common: Common {

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
+use mount::path::Links;
 use rustix::io::Errno;
 
 use crate::handshake::Setback;
@@ -93,6 +94,8 @@ impl CreateError {
                 .unwrap_or_default()
         };
         let mount = container.and_then(|plan| plan.mounts.get(index));
+        // procfs and sysfs: no link leads to them.
+        let is_special = mount.is_some_and(|mount| mount.links == Links::Refuse);
         let mounting = |detail: &str| match mount {
             Some(mount) => {
                 format!(
@@ -120,6 +123,9 @@ impl CreateError {
             Step::Domainname => "setdomainname".to_owned(),
             Step::PrivateMounts => "error preparing rootfs: cannot set mount propagation".to_owned(),
             Step::AttachRoot => "error preparing rootfs: cannot mount it".to_owned(),
+            Step::MountTarget if is_special && errno == Errno::NOTDIR => {
+                mounting(": such a filesystem must be mounted on ordinary directory")
+            }
             Step::MountTarget => mounting(": cannot make the mountpoint"),
             Step::MountInsideProc => mounting(": cannot be mounted because it is inside /proc"),
             Step::Mount | Step::CgroupMount => mounting(""),

@@ -10,12 +10,12 @@ mod scheduling;
 use std::ffi::{CString, NulError};
 
 use oci_spec::runtime::{Linux, NamespaceKind, Spec};
-use sys::mount::Propagation;
+use sys::mount::{Propagation, Reach};
 
 use crate::error::CreateError;
 
 pub(crate) use devices::DevicePlan;
-pub(crate) use mounts::{MountKind, MountPlan};
+pub(crate) use mounts::{BindPlan, IdSource, MountKind, MountPlan};
 pub(crate) use namespaces::{IdMaps, NamespacePlan};
 pub(crate) use process::{Label, Module, ProcessPlan, Program, personality};
 pub(crate) use scheduling::SchedulingPlan;
@@ -35,6 +35,9 @@ pub(crate) struct ContainerPlan {
     pub(crate) sysctls: Vec<(CString, Vec<u8>)>,
     pub(crate) is_root_readonly: bool,
     pub(crate) root_propagation: Propagation,
+    /// Whether that is for all mounts below the root, too.
+    pub(crate) root_reach: Reach,
+    pub(crate) has_mount_label: bool,
 }
 
 impl ContainerPlan {
@@ -54,11 +57,15 @@ impl ContainerPlan {
             sysctls: sysctls(&linux)?,
             is_root_readonly: spec.root.as_ref().is_some_and(|root| root.readonly),
             root_propagation: propagation(&linux.rootfs_propagation)?,
+            root_reach: if linux.rootfs_propagation.starts_with('r') { Reach::Tree } else { Reach::One },
+            has_mount_label: !linux.mount_label.is_empty(),
         };
         plan.mounts = spec
             .mounts
             .iter()
-            .map(|mount| MountPlan::new(mount, plan.root_propagation))
+            .map(|mount| {
+                MountPlan::new(mount, plan.root_propagation, plan.namespaces.has_user(), &linux.mount_label)
+            })
             .collect::<Result<_, _>>()?;
         let is_dev_bound = plan
             .mounts
@@ -79,7 +86,6 @@ fn unsupported(what: &str) -> CreateError {
 fn refuse_unsupported(linux: &Linux) -> Result<(), CreateError> {
     let asked = [
         (!linux.net_devices.is_empty(), "moving network devices"),
-        (!linux.mount_label.is_empty(), "a label of mounts"),
         (linux.intel_rdt.is_some(), "cache and memory bandwidth control"),
     ];
     match asked.into_iter().find(|(is_asked, _)| *is_asked) {
@@ -205,7 +211,7 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_refused() {
-        for json in [r#"{"mountLabel": "x"}"#, r#"{"rootfsPropagation": "sideways"}"#] {
+        for json in [r#"{"intelRdt": {"closID": "x"}}"#, r#"{"rootfsPropagation": "sideways"}"#] {
             assert!(planned(json).unwrap_err().ends_with("is not supported"), "{json}");
         }
     }

@@ -1,58 +1,23 @@
-//! What the parent prepares before it has a child: clones of bind mounts, views of control groups.
+//! What the parent prepares before it has a child: clones of mounts and devices, views of control groups.
+
+mod mounts;
 
 use std::ffi::{CString, OsStr};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use cgroup::{Attach, Group, Version};
-use mount::path::Target;
 use mount::tree::{self, NewFilesystem};
 use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
-use sys::mount::{AttributeChange, Reach, change_attributes};
+use sys::mount::Reach;
 
-use crate::child::{CgroupView, PreparedMount};
+use crate::child::CgroupView;
 use crate::error::CreateError;
 use crate::plan::{ContainerPlan, DevicePlan, MountKind, text};
 
-/// Clones the sources of bind mounts, with their attributes: the child only attaches them.
-pub(crate) fn prepare(plan: &crate::plan::MountPlan) -> Result<PreparedMount, CreateError> {
-    let MountKind::Bind(bind) = &plan.kind else { return Ok(PreparedMount::InChild) };
-    let failed = |errno| {
-        let what = format!(
-            "error mounting {:?} to rootfs at {:?}: {}",
-            plan.source,
-            plan.shown_destination,
-            bind.source.display()
-        );
-        CreateError::step(what, errno)
-    };
-    let clone = tree::clone_path(&bind.source, bind.reach).map_err(failed)?;
-    let change = |reach, change: AttributeChange| {
-        if change == AttributeChange::default() {
-            Ok(())
-        } else {
-            change_attributes(clone.as_fd(), reach, change)
-        }
-    };
-    change(Reach::One, bind.attributes).map_err(failed)?;
-    change(Reach::Tree, bind.recursive).map_err(failed)?;
-    for (propagation, reach) in &bind.propagation {
-        let propagation = AttributeChange { propagation: Some(*propagation), ..AttributeChange::default() };
-        change(*reach, propagation).map_err(failed)?;
-    }
-    let stat = fstat(&clone).map_err(failed)?;
-    let is_folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
-    let is_foreign_proc =
-        plan.destination_is("/proc") && rustix::fs::fstatfs(&clone).map_err(failed)?.f_type != 0x9fa0;
-    if is_foreign_proc {
-        return Err(CreateError::Invalid(
-            "\"/proc\" cannot be mounted because it is not of type proc".to_owned(),
-        ));
-    }
-    Ok(PreparedMount::Clone(clone, if is_folder { Target::Folder } else { Target::File }))
-}
+pub(crate) use mounts::prepare;
 
 /// Clones the host's devices for a user namespace, where nobody can make them.
 pub(crate) fn devices(plan: &ContainerPlan) -> Result<Vec<OwnedFd>, CreateError> {

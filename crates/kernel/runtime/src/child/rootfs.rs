@@ -71,7 +71,7 @@ pub(super) fn build(
     if plan.root_propagation != Propagation::Private {
         let change =
             AttributeChange { propagation: Some(plan.root_propagation), ..AttributeChange::default() };
-        change_attributes(root, Reach::One, change).map_err(Step::PrivateMounts.failed())?;
+        change_attributes(root, plan.root_reach, change).map_err(Step::PrivateMounts.failed())?;
     }
     Ok(terminal)
 }
@@ -137,8 +137,12 @@ fn perform(
         (MountKind::Bind(_), PreparedMount::Clone(clone, kind)) => {
             attach_bind(clone.as_fd(), *kind, target.as_fd())
         }
-        (MountKind::New { filesystem, takes_mode }, _) => {
-            mount_new(filesystem, *takes_mode && was_there, target.as_fd())
+        (MountKind::New { propagation, .. }, PreparedMount::Clone(mount, _)) => {
+            attach_new(mount.as_fd(), target.as_fd(), propagation)
+        }
+        (MountKind::New { filesystem, takes_mode, propagation, .. }, PreparedMount::InChild) => {
+            mount_new(filesystem, (*takes_mode && was_there).then_some(target.as_fd()))
+                .and_then(|mount| attach_new(mount.as_fd(), target.as_fd(), propagation))
         }
         (MountKind::Cgroup { attributes }, _) => {
             cgroup.pass()?;
@@ -180,15 +184,28 @@ fn find_target(root: BorrowedFd<'_>, plan: &MountPlan, kind: Target) -> Result<(
     }
 }
 
-fn mount_new(filesystem: &NewFilesystem, takes_mode: bool, target: BorrowedFd<'_>) -> Result<(), Errno> {
-    let mount = if takes_mode {
+fn attach_new(
+    mount: BorrowedFd<'_>,
+    target: BorrowedFd<'_>,
+    propagation: &[(Propagation, Reach)],
+) -> Result<(), Errno> {
+    tree::attach(mount, target)?;
+    for (propagation, reach) in propagation {
+        let change = AttributeChange { propagation: Some(*propagation), ..AttributeChange::default() };
+        change_attributes(mount, *reach, change)?;
+    }
+    Ok(())
+}
+
+/// Mounts it, with the mode of `like` where that is given.
+fn mount_new(filesystem: &NewFilesystem, like: Option<BorrowedFd<'_>>) -> Result<OwnedFd, Errno> {
+    if let Some(like) = like {
         let mut digits = [0; 6];
-        let mode = octal(fstat(target)?.st_mode & 0o7777, &mut digits);
-        filesystem.mount_with(Some((c"mode", mode)))?
+        let mode = octal(fstat(like)?.st_mode & 0o7777, &mut digits);
+        filesystem.mount_with(Some((c"mode", mode)))
     } else {
-        filesystem.mount()?
-    };
-    tree::attach(mount.as_fd(), target)
+        filesystem.mount()
+    }
 }
 
 /// A mode in octal digits, as file systems read it.

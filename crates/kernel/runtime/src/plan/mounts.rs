@@ -9,7 +9,8 @@ use mount::tree::NewFilesystem;
 use oci_spec::runtime::Mount;
 use sys::mount::{AttributeChange, Propagation, READ_ONLY, Reach};
 
-use super::{text, unsupported};
+use super::namespaces::IdMaps;
+use super::text;
 use crate::error::CreateError;
 
 /// One mount.
@@ -38,6 +39,9 @@ pub(crate) enum MountKind {
         filesystem: NewFilesystem,
         /// Whether its root takes the mode of the folder it covers.
         takes_mode: bool,
+        /// Whether it begins with what it covers.
+        copies_up: bool,
+        propagation: Vec<(Propagation, Reach)>,
     },
     /// A place of the host, cloned by the parent.
     Bind(BindPlan),
@@ -53,6 +57,16 @@ pub(crate) struct BindPlan {
     pub(crate) attributes: AttributeChange,
     pub(crate) recursive: AttributeChange,
     pub(crate) propagation: Vec<(Propagation, Reach)>,
+    pub(crate) ids: Option<(IdSource, Reach)>,
+}
+
+/// Whose mapping a mount has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum IdSource {
+    /// The container's user namespace.
+    Container,
+    /// Its own.
+    Own(IdMaps),
 }
 
 /// Files of procfs that lxcfs and the like replace; nothing else may be mounted inside `/proc`.
@@ -71,17 +85,23 @@ const REPLACEABLE: [&str; 10] = [
 
 impl MountPlan {
     /// Computes the plan of one mount. Pure.
-    pub(super) fn new(mount: &Mount, root_propagation: Propagation) -> Result<Self, CreateError> {
+    pub(super) fn new(
+        mount: &Mount,
+        root_propagation: Propagation,
+        has_user_namespace: bool,
+        label: &str,
+    ) -> Result<Self, CreateError> {
         let options = options::parse(&mount.options)?;
-        if options.is_idmapped || !mount.uid_mappings.is_empty() || !mount.gid_mappings.is_empty() {
-            return Err(unsupported("an idmapped mount"));
-        }
-        if options.copies_up {
-            return Err(unsupported("tmpcopyup"));
-        }
         let destination = clean(&mount.destination);
         let shown = destination.to_string_lossy().into_owned();
         let is_bind = mount.kind == "bind" || options.bind.is_some();
+        let ids = ids(mount, &options, is_bind, has_user_namespace)?;
+        if options.copies_up && (is_bind || mount.kind != "tmpfs") {
+            return Err(invalid(mount, "tmpcopyup is only supported for tmpfs"));
+        }
+        if is_bind && !options.data.is_empty() {
+            return Err(invalid(mount, "bind mounts cannot have any filesystem-specific options applied"));
+        }
         let may_cover_proc = REPLACEABLE.contains(&shown.as_str());
         if destination.starts_with("/proc") && shown != "/proc" && !may_cover_proc {
             return Err(CreateError::Invalid(format!(
@@ -94,8 +114,9 @@ impl MountPlan {
             ));
         }
         let is_tmpfs = mount.kind == "tmpfs";
-        let is_readonly_at_last =
-            !is_bind && (is_tmpfs || shown == "/dev") && options.attributes.set & READ_ONLY != 0;
+        let is_readonly_at_last = !is_bind
+            && (is_tmpfs || shown == "/dev")
+            && (options.attributes.set | options.recursive.set) & READ_ONLY != 0;
         Ok(Self {
             source: mount.source.clone(),
             destination: text(&shown)?,
@@ -107,11 +128,11 @@ impl MountPlan {
             may_cover_proc,
             is_readonly_at_last,
             kind: if is_bind {
-                MountKind::Bind(bind(mount, options, root_propagation))
+                MountKind::Bind(bind(mount, options, root_propagation, ids))
             } else if mount.kind == "cgroup" || mount.kind == "cgroup2" {
                 MountKind::Cgroup { attributes: options.attributes.set }
             } else {
-                filesystem(mount, options, is_readonly_at_last)?
+                filesystem(mount, options, is_readonly_at_last, label)?
             },
             shown_destination: shown,
         })
@@ -123,7 +144,41 @@ impl MountPlan {
     }
 }
 
-fn bind(mount: &Mount, options: MountOptions, root_propagation: Propagation) -> BindPlan {
+fn invalid(mount: &Mount, why: &str) -> CreateError {
+    CreateError::Invalid(format!("invalid mount {:?}: {why}", mount.destination))
+}
+
+/// Whose ids a bind mount shows.
+fn ids(
+    mount: &Mount,
+    options: &MountOptions,
+    is_bind: bool,
+    has_user_namespace: bool,
+) -> Result<Option<(IdSource, Reach)>, CreateError> {
+    let has_own = !mount.uid_mappings.is_empty() || !mount.gid_mappings.is_empty();
+    if options.maps_ids.is_none() && !has_own {
+        return Ok(None);
+    }
+    let reach = options.maps_ids.unwrap_or(Reach::One);
+    if !is_bind {
+        return Err(invalid(mount, "id-mapped mounts are only supported for bind-mounts"));
+    }
+    let has_both = !mount.uid_mappings.is_empty() && !mount.gid_mappings.is_empty();
+    match (has_own, has_both, has_user_namespace) {
+        (true, true, _) => {
+            Ok(Some((IdSource::Own(IdMaps::new(&mount.uid_mappings, &mount.gid_mappings)), reach)))
+        }
+        (false, _, true) => Ok(Some((IdSource::Container, reach))),
+        _ => Err(invalid(mount, "id-mapped mounts must have both uid and gid mappings specified")),
+    }
+}
+
+fn bind(
+    mount: &Mount,
+    options: MountOptions,
+    root_propagation: Propagation,
+    ids: Option<(IdSource, Reach)>,
+) -> BindPlan {
     let mut propagation = options.propagation;
     if propagation.is_empty() {
         propagation.push((root_propagation, Reach::Tree));
@@ -134,6 +189,7 @@ fn bind(mount: &Mount, options: MountOptions, root_propagation: Propagation) -> 
         attributes: options.attributes,
         recursive: options.recursive,
         propagation,
+        ids,
     }
 }
 
@@ -141,16 +197,25 @@ fn filesystem(
     mount: &Mount,
     options: MountOptions,
     is_readonly_at_last: bool,
+    label: &str,
 ) -> Result<MountKind, CreateError> {
+    let mut data = options.data;
+    data.extend(options.superblock.into_iter().map(|flag| (flag, None)));
+    // These two have labels of their own.
+    if !label.is_empty() && !matches!(mount.kind.as_str(), "proc" | "sysfs") {
+        data.push((c"context".to_owned(), Some(text(label)?)));
+    }
     let later = if is_readonly_at_last { READ_ONLY } else { 0 };
-    let has_mode = options.data.iter().any(|(name, _)| name.as_c_str() == c"mode");
+    let has_mode = data.iter().any(|(name, _)| name.as_c_str() == c"mode");
     Ok(MountKind::New {
         takes_mode: mount.kind == "tmpfs" && !has_mode,
+        copies_up: options.copies_up,
+        propagation: options.propagation,
         filesystem: NewFilesystem {
             kind: text(&mount.kind)?,
             source: Some(text(&mount.source)?).filter(|source| !source.is_empty()),
-            options: options.data,
-            attributes: options.attributes.set & !later,
+            options: data,
+            attributes: (options.attributes.set | options.recursive.set) & !later,
         },
     })
 }
@@ -177,7 +242,7 @@ mod tests {
     use super::*;
 
     fn planned(json: &str) -> Result<MountPlan, String> {
-        MountPlan::new(&serde_json::from_str(json).unwrap(), Propagation::Private)
+        MountPlan::new(&serde_json::from_str(json).unwrap(), Propagation::Private, false, "")
             .map_err(|error| error.to_string())
     }
 
@@ -187,7 +252,7 @@ mod tests {
             r#"{"destination": "/dev", "type": "tmpfs", "source": "tmpfs",
                 "options": ["nosuid", "strictatime", "mode=755", "size=65536k"]}"#,
         );
-        let MountKind::New { filesystem, takes_mode } = plan.unwrap().kind else { panic!() };
+        let MountKind::New { filesystem, takes_mode, .. } = plan.unwrap().kind else { panic!() };
         assert_eq!(filesystem.kind.as_c_str(), c"tmpfs");
         assert_eq!(filesystem.attributes, NO_SUID | sys::mount::STRICT_ATIME);
         assert_eq!(filesystem.options.len(), 2);
@@ -205,7 +270,7 @@ mod tests {
     fn a_readonly_tmpfs_is_filled_before_it_is_closed() {
         let plan = planned(r#"{"destination": "/x/../run", "type": "tmpfs", "options": ["ro"]}"#).unwrap();
         assert!(plan.is_readonly_at_last && plan.destination_is("/run"));
-        let MountKind::New { filesystem, takes_mode } = plan.kind else { panic!() };
+        let MountKind::New { filesystem, takes_mode, .. } = plan.kind else { panic!() };
         assert_eq!((filesystem.attributes, takes_mode), (0, true));
     }
 
@@ -215,6 +280,27 @@ mod tests {
         let MountKind::Bind(bind) = plan.kind else { panic!() };
         assert_eq!((bind.reach, bind.attributes.set), (Reach::Tree, READ_ONLY));
         assert_eq!(bind.propagation, [(Propagation::Private, Reach::Tree)]);
+    }
+
+    #[test]
+    fn mapped_ids_need_a_bind_and_a_mapping() {
+        let map = r#"[{"containerID": 0, "hostID": 5, "size": 1}]"#;
+        let with = |options: &str, rest: &str| {
+            planned(&format!(r#"{{"destination": "/x", "source": "/s", "options": [{options}]{rest}}}"#))
+        };
+        let both = format!(r#", "uidMappings": {map}, "gidMappings": {map}"#);
+        let MountKind::Bind(bind) = with(r#""rbind", "ridmap""#, &both).unwrap().kind else { panic!() };
+        let maps = IdMaps { users: b"0 5 1\n".to_vec(), groups: b"0 5 1\n".to_vec() };
+        assert_eq!(bind.ids, Some((IdSource::Own(maps), Reach::Tree)));
+        let refused = |options: &str, rest: &str| with(options, rest).unwrap_err();
+        assert!(refused(r#""bind", "idmap""#, "").contains("must have both uid and gid mappings"));
+        assert!(
+            refused(r#""bind""#, &format!(r#", "uidMappings": {map}"#))
+                .contains("must have both uid and gid")
+        );
+        assert!(refused(r#""idmap""#, &both).contains("only supported for bind-mounts"));
+        assert!(refused(r#""bind", "mode=5""#, "").contains("cannot have any filesystem-specific options"));
+        assert!(refused(r#""bind", "tmpcopyup""#, "").contains("tmpcopyup is only supported for tmpfs"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod attacks;
 mod create;
 mod exec;
 mod hooks;
+mod mounts;
 mod namespaces;
 mod seccomp;
 mod stage;

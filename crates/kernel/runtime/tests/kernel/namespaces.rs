@@ -11,7 +11,7 @@ use crate::stage::{Running, Stage, gather, pipes};
 const ROOT: u32 = 200_000;
 
 /// A container in a user namespace; its files are its root's, and its folder can be passed.
-fn shifted(script: &str, rest: &str) -> Stage {
+pub(crate) fn shifted(script: &str, rest: &str) -> Stage {
     let mut stage = Stage::script(script);
     let maps = format!(r#"[{{"containerID": 0, "hostID": {ROOT}, "size": 65536}}]"#);
     let linux = stage.linux();

@@ -258,6 +258,28 @@ impl Drop for Running {
     }
 }
 
+/// Runs in a thread with mounts of its own: nothing of them is left behind.
+pub(crate) fn with_own_mounts(body: impl FnOnce() + Send + 'static) {
+    std::thread::spawn(|| {
+        sys::process::unshare(sys::process::Namespaces::MOUNT).unwrap();
+        let private = sys::mount::AttributeChange {
+            propagation: Some(sys::mount::Propagation::Private),
+            ..sys::mount::AttributeChange::default()
+        };
+        let root = rustix::fs::CWD;
+        sys::mount::change_attributes_at(root, c"/", sys::mount::Reach::Tree, private).unwrap();
+        body();
+    })
+    .join()
+    .unwrap();
+}
+
+/// Mounts a tmpfs at a place of the host's.
+pub(crate) fn mount_tmpfs(place: &str) {
+    let tmpfs = mount::tree::mount_simple(c"tmpfs", (c"mode", c"755"), 0).unwrap();
+    mount::tree::attach(tmpfs.as_fd(), fs::File::open(place).unwrap().as_fd()).unwrap();
+}
+
 /// The child's ends, and those to read stdout and stderr from.
 pub(crate) fn pipes() -> (Stdio, [OwnedFd; 2]) {
     let pipe = || rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
