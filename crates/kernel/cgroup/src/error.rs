@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::systemd::BusError;
+
 /// Why control groups could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CgroupError {
@@ -67,6 +69,15 @@ pub enum CgroupError {
     /// The tasks did not come to rest in time.
     #[error("unable to freeze")]
     Freeze(PathBuf),
+    /// systemd did not do its part.
+    #[error("{action}")]
+    Systemd {
+        /// What it should have done.
+        action: String,
+        /// Why it did not.
+        #[source]
+        cause: BusError,
+    },
     /// The device filter could not be loaded or attached.
     #[error("cannot attach the device filter to {}", path.display())]
     DeviceFilter {

@@ -13,6 +13,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -20,17 +21,32 @@ use serde::{Deserialize, Serialize};
 use crate::error::CgroupError;
 use crate::layout::{Layout, Version};
 use crate::plan::{GroupPlan, Plan, relative};
+use crate::systemd::Keeper;
 
 pub use freeze::FreezeState;
 
 /// A group, one folder in every hierarchy; which may exist or not.
 ///
 /// It can be written down and read again by another process.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Group {
     version: Version,
     views: Vec<View>,
+    /// Its unit, where systemd manages it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unit: Option<String>,
+    /// The process that keeps the unit alive until another one is in it.
+    #[serde(skip)]
+    keeper: Option<Arc<Keeper>>,
 }
+
+impl PartialEq for Group {
+    fn eq(&self, other: &Self) -> bool {
+        (self.version, &self.views, &self.unit) == (other.version, &other.views, &other.unit)
+    }
+}
+
+impl Eq for Group {}
 
 /// One folder of a group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +86,12 @@ impl Plan {
             mountpoint: plan.mountpoint.clone(),
             folder: plan.folder.clone(),
         };
-        Group { version: self.version, views: self.groups.iter().map(view).collect() }
+        Group {
+            version: self.version,
+            views: self.groups.iter().map(view).collect(),
+            unit: self.unit.as_ref().map(|unit| unit.name.clone()),
+            keeper: None,
+        }
     }
 }
 
@@ -86,7 +107,7 @@ impl Group {
             mountpoint: tree.mountpoint.clone(),
             folder: tree.mountpoint.join(&relative),
         });
-        Ok(Self { version: layout.version, views: views.collect() })
+        Ok(Self { version: layout.version, views: views.collect(), unit: None, keeper: None })
     }
 
     /// The group whose folders are known by controller, as [`Group::paths`] gives them.
@@ -114,7 +135,7 @@ impl Group {
                 folder: folder.clone(),
             });
         }
-        Ok(Self { version: layout.version, views })
+        Ok(Self { version: layout.version, views, unit: None, keeper: None })
     }
 
     /// Its folders by controller; the unified hierarchy's name is empty. What runc calls `cgroup_paths`.
@@ -142,6 +163,23 @@ impl Group {
     #[must_use]
     pub fn views(&self) -> &[View] {
         &self.views
+    }
+
+    /// The same group, managed by systemd as `unit`.
+    #[must_use]
+    pub fn with_unit(self, unit: impl Into<String>) -> Self {
+        Self { unit: Some(unit.into()), ..self }
+    }
+
+    /// Its unit, where systemd manages it.
+    #[must_use]
+    pub fn unit(&self) -> Option<&str> {
+        self.unit.as_deref()
+    }
+
+    /// Says that the container's process has entered. A unit that was started for it no longer needs to be kept.
+    pub fn settle(&mut self) {
+        self.keeper = None;
     }
 
     /// Whether it is there, be it in one hierarchy only.

@@ -3,7 +3,7 @@
 //! [`Layout`] is what the host has; [`Plan`] is what shall be written, computed without touching anything; [`Group`] is
 //! what exists then. A process enters by [`Attach`]: on v2 it is born there, on v1 the single-threaded child itself
 //! writes `0` to each `tasks` file, which costs 0.1 ms where a write of its pid by somebody else waits 11 ms for a
-//! grace period.
+//! grace period. Where [`systemd`] manages groups, the plan names a unit too; everything else stays the same.
 
 mod check;
 mod device_program;
@@ -14,6 +14,7 @@ mod layout;
 mod own;
 mod plan;
 pub mod stats;
+pub mod systemd;
 mod v1;
 mod v2;
 mod watch;

@@ -10,6 +10,7 @@ use crate::devices::DevicePolicy;
 use crate::error::CgroupError;
 use crate::layout::{Hierarchy, Layout, Version};
 use crate::own::OwnGroups;
+use crate::systemd::UnitPlan;
 use crate::{device_program, v1, v2};
 
 /// One file to write.
@@ -45,7 +46,7 @@ pub struct GroupPlan {
 }
 
 /// What to create and to write for one group.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// Which kind of hierarchy.
     pub version: Version,
@@ -53,6 +54,8 @@ pub struct Plan {
     pub groups: Vec<GroupPlan>,
     /// The device filter (v2; on v1 it is made of writes).
     pub device_filter: Option<Vec<Instruction>>,
+    /// The unit to be, where systemd manages the group.
+    pub unit: Option<UnitPlan>,
 }
 
 impl Plan {
@@ -123,7 +126,8 @@ impl Plan {
         };
         let is_open = matches!(&policy, DevicePolicy::AllowBut(but) if but.is_empty());
         let device_filter = (version == Version::V2 && !is_open).then(|| device_program::generate(&policy));
-        Ok(Self { version, groups: folders.map(group).collect::<Result<_, CgroupError>>()?, device_filter })
+        let groups = folders.map(group).collect::<Result<_, CgroupError>>()?;
+        Ok(Self { version, groups, device_filter, unit: None })
     }
 }
 

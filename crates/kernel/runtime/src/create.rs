@@ -322,7 +322,10 @@ fn created(mut ward: Ward, root: OwnedFd, cgroup: GroupGuard) -> Result<Created,
         start_time: start_time(child.pid).ok_or(CreateError::Gone)?,
         terminal: ward.terminal.take(),
         rootfs_mount: Some(root),
-        cgroup: cgroup.keep(),
+        cgroup: cgroup.keep().map(|mut group| {
+            group.settle();
+            group
+        }),
         ward: Some(ward),
         hooks: None,
     })

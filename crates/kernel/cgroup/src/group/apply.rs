@@ -4,12 +4,14 @@ use std::fs;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::io::Errno;
 
 use super::{FreezeState, Group, Reach, collect_pids, limits, open_folder};
 use crate::error::CgroupError;
 use crate::plan::{GroupPlan, Plan};
+use crate::systemd;
 
 impl Plan {
     /// Creates the group and writes its limits; undoes itself on failure. A group left over from before is taken
@@ -18,7 +20,10 @@ impl Plan {
     /// # Errors
     /// The first file that failed; [`CgroupError::Busy`] when processes are in it, [`CgroupError::Frozen`].
     pub fn apply(&self) -> Result<Group, CgroupError> {
-        let group = self.group();
+        let mut group = self.group();
+        if let Some(unit) = &self.unit {
+            group.keeper = systemd::start(unit)?.map(Arc::new);
+        }
         match self.try_apply(&group) {
             Ok(()) => Ok(group),
             Err(foreign @ (CgroupError::Busy(_) | CgroupError::Frozen)) => Err(foreign),
@@ -32,7 +37,8 @@ impl Plan {
 
     fn try_apply(&self, group: &Group) -> Result<(), CgroupError> {
         for plan in &self.groups {
-            if !make_folder(plan)? {
+            // systemd refuses a unit that is there already, and has put its keeper into this one.
+            if !make_folder(plan)? && self.unit.is_none() {
                 ensure_free(group, &plan.folder)?;
             }
             if plan.controllers.iter().any(|controller| controller == "cpuset") {
@@ -54,10 +60,10 @@ fn ensure_free(group: &Group, folder: &Path) -> Result<(), CgroupError> {
     if !left_over.is_empty() {
         return Err(CgroupError::Busy(left_over.len()));
     }
-    if group.freeze_state() == Some(FreezeState::Thawed) || group.freeze_state().is_none() {
-        return Ok(());
+    match group.freeze_state() {
+        None | Some(FreezeState::Thawed) => Ok(()),
+        Some(FreezeState::Freezing | FreezeState::Frozen) => Err(CgroupError::Frozen),
     }
-    Err(CgroupError::Frozen)
 }
 
 /// Makes the folder, and those above where they are missing. False when it was there.

@@ -7,11 +7,13 @@ use std::path::Path;
 use oci_spec::runtime::{Memory, Resources};
 use rustix::io::Errno;
 
-use super::Group;
+use super::{FreezeState, Group};
 use crate::check::check;
+use crate::devices::DevicePolicy;
 use crate::error::CgroupError;
 use crate::layout::Version;
 use crate::plan::{Write, writes};
+use crate::systemd;
 
 impl Group {
     /// Changes the limits that `resources` names; those it leaves out stay, and so does access to devices.
@@ -23,11 +25,35 @@ impl Group {
         if let (Version::V2, Some(memory)) = (self.version, &resources.memory) {
             self.ensure_above_usage(memory)?;
         }
+        let rounded;
+        let (resources, policy) = match &self.unit {
+            Some(unit) => {
+                rounded = systemd::rounded(resources);
+                self.update_unit(unit, &rounded)?;
+                // systemd has just written its own idea of the devices.
+                let policy = DevicePolicy::from_rules(&resources.devices)?;
+                (&rounded, Some(policy).filter(|_| !resources.devices.is_empty()))
+            }
+            None => (resources, None),
+        };
         for view in &self.views {
-            let writes = writes(self.version, &view.controllers, resources, None)?;
+            let writes = writes(self.version, &view.controllers, resources, policy.as_ref())?;
             write_all(self.version, &view.folder, &writes)?;
         }
         Ok(())
+    }
+
+    /// Tells systemd. On v1 it denies all devices for a moment, which nobody must see.
+    fn update_unit(&self, unit: &str, resources: &Resources) -> Result<(), CgroupError> {
+        let pauses = self.version == Version::V1 && self.freeze_state() == Some(FreezeState::Thawed);
+        if pauses {
+            self.freeze()?;
+        }
+        let result = systemd::update(unit, self.version, resources);
+        if pauses {
+            self.thaw()?;
+        }
+        result
     }
 
     /// Refuses a limit that would make the kernel reclaim or kill at once, when the configuration asks for that.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{Group, children, is_gone};
 use crate::error::CgroupError;
+use crate::systemd;
 
 /// How long the rest of dying processes is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -17,7 +18,11 @@ impl Group {
     /// # Errors
     /// What stays busy.
     pub fn remove(&self) -> Result<(), CgroupError> {
-        let mut result = Ok(());
+        if let Some(keeper) = &self.keeper {
+            keeper.end();
+        }
+        // Folders that systemd does not manage remain in any case.
+        let mut result = self.unit.as_deref().map_or(Ok(()), systemd::stop);
         for view in &self.views {
             if let Err(cause) = remove_folder(&view.folder, Instant::now() + PATIENCE) {
                 result = Err(CgroupError::file("remove", &view.folder)(cause));
