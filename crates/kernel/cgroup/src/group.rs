@@ -1,10 +1,13 @@
 //! Groups that exist, or may: where their folders are, who is in them.
 
 mod apply;
+mod devices;
 mod freeze;
 mod kill;
 mod limits;
 mod remove;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -309,40 +312,4 @@ fn is_gone(cause: &io::Error) -> bool {
 /// The number behind a word at the beginning of a line.
 pub(crate) fn find_number(text: &str, word: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(word)?.strip_prefix(' ')?.trim().parse().ok())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::layout::Hierarchy;
-
-    #[test]
-    fn numbers_are_found_by_whole_words() {
-        let text = "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n";
-        assert_eq!(find_number(text, "oom_kill"), Some(3));
-        assert_eq!(find_number(text, "oom"), None);
-    }
-
-    #[test]
-    fn a_group_is_found_again_by_its_paths() {
-        let tree = |controllers: &[&str], place: &str| Hierarchy {
-            controllers: controllers.iter().map(|&name| name.to_owned()).collect(),
-            mountpoint: PathBuf::from(place),
-            root: PathBuf::new(),
-        };
-        let layout = Layout {
-            version: Version::V1,
-            hierarchies: vec![tree(&["cpu", "cpuacct"], "/cg/cpu"), tree(&["memory"], "/cg/memory")],
-            unified: None,
-        };
-        let group = Group::at(&layout, Path::new("/a/b")).unwrap();
-        assert_eq!(group.paths()["cpuacct"], Path::new("/cg/cpu/a/b"));
-        assert_eq!(Group::from_paths(&layout, &group.paths()).unwrap(), group);
-        let text = serde_json::to_string(&group).unwrap();
-        assert_eq!(serde_json::from_str::<Group>(&text).unwrap(), group);
-        for hostile in ["/etc", "/cg/memory", "/cg/memory/../../etc", "relative"] {
-            let paths = BTreeMap::from([("memory".to_owned(), PathBuf::from(hostile))]);
-            assert!(Group::from_paths(&layout, &paths).is_err(), "{hostile}");
-        }
-    }
 }

@@ -127,7 +127,7 @@ fn blkio(resources: &Resources) -> Vec<Write> {
     writes
 }
 
-fn device_rules(policy: &DevicePolicy) -> Vec<Write> {
+pub(crate) fn device_rules(policy: &DevicePolicy) -> Vec<Write> {
     let (first, file, exceptions) = match policy {
         DevicePolicy::DenyBut(exceptions) => ("devices.deny", "devices.allow", exceptions),
         DevicePolicy::AllowBut(exceptions) => ("devices.allow", "devices.deny", exceptions),

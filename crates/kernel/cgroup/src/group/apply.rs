@@ -2,13 +2,10 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::io::Errno;
-
-use super::{FreezeState, Group, Reach, collect_pids, limits, open_folder};
+use super::{FreezeState, Group, Reach, collect_pids, devices, limits};
 use crate::error::CgroupError;
 use crate::plan::{GroupPlan, Plan};
 use crate::systemd;
@@ -36,10 +33,12 @@ impl Plan {
     }
 
     fn try_apply(&self, group: &Group) -> Result<(), CgroupError> {
+        let mut was_there = false;
         for plan in &self.groups {
             // systemd refuses a unit that is there already, and has put its keeper into this one.
             if !make_folder(plan)? && self.unit.is_none() {
                 ensure_free(group, &plan.folder)?;
+                was_there = true;
             }
             if plan.controllers.iter().any(|controller| controller == "cpuset") {
                 inherit_cpuset(&plan.mountpoint, &plan.folder)?;
@@ -47,7 +46,8 @@ impl Plan {
             limits::write_all(self.version, &plan.folder, &plan.writes)?;
         }
         if let (Some(program), Some(view)) = (&self.device_filter, group.views.first()) {
-            attach_filter(&view.folder, program)?;
+            // What is attached to a new folder is systemd's, which looks after it itself.
+            devices::attach_filter(&view.folder, program, was_there)?;
         }
         Ok(())
     }
@@ -121,13 +121,4 @@ fn inherit_cpuset(mountpoint: &Path, folder: &Path) -> Result<(), CgroupError> {
         fs::write(&own, value.trim()).map_err(CgroupError::file("write", &own))?;
     }
     Ok(())
-}
-
-fn attach_filter(folder: &Path, program: &[sys::bpf::Instruction]) -> Result<(), CgroupError> {
-    let attach = || {
-        let place = open_folder(folder)?;
-        let program = sys::bpf::load_device_program(program)?;
-        sys::bpf::attach_device_program(place.as_fd(), program.as_fd())
-    };
-    attach().map_err(|cause: Errno| CgroupError::DeviceFilter { path: folder.to_owned(), cause })
 }

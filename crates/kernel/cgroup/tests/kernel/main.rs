@@ -279,6 +279,27 @@ fn on_v2_a_child_is_born_in_the_group_and_its_devices_are_filtered() {
     assert!(!opens(&guard.0, c"/dev/kmsg"));
     guard.0.remove().unwrap();
 
+    let kmsg = DeviceRule {
+        allow: true,
+        kind: "c".to_owned(),
+        major: Some(1),
+        minor: Some(11),
+        access: "rwm".to_owned(),
+    };
+    let strict = apply(&layout, "changed", "{}");
+    let folder = fs::File::open(&strict.0.views()[0].folder).unwrap();
+    let count = || sys::bpf::device_programs(folder.as_fd()).unwrap().len();
+    assert_eq!((opens(&strict.0, c"/dev/kmsg"), count()), (false, 1));
+    // One program takes the other's place: two would only allow what both do.
+    strict.0.set_devices(std::slice::from_ref(&kmsg)).unwrap();
+    assert_eq!((opens(&strict.0, c"/dev/kmsg"), count()), (true, 1));
+    // A group that is taken over loses the filter of the one before.
+    let resources = Resources { devices: vec![kmsg], ..Resources::default() };
+    strict.0.set_devices(&[]).unwrap();
+    Plan::new(&layout, &path("changed"), &resources).unwrap().apply().unwrap();
+    assert_eq!((opens(&strict.0, c"/dev/kmsg"), count()), (true, 1));
+    strict.0.remove().unwrap();
+
     let all = DeviceRule { allow: true, ..DeviceRule::default() };
     let resources = Resources { devices: vec![all], ..Resources::default() };
     let open = Guard(Plan::new(&layout, &path("open"), &resources).unwrap().apply().unwrap());
