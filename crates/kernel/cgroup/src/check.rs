@@ -19,6 +19,17 @@ pub(crate) fn check(version: Version, resources: &Resources) -> Result<(), Cgrou
             return refuse("the maximum allowed cpu-shares is 262144".to_owned());
         }
     }
+    // The size becomes part of a file's name.
+    let is_size = |text: &str| {
+        let number = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+        text.ends_with('B')
+            && text.len() < 32
+            && !number.is_empty()
+            && number.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    if let Some(odd) = resources.hugepage_limits.iter().find(|limit| !is_size(&limit.page_size)) {
+        return refuse(format!("invalid hugepage size {:?}", odd.page_size));
+    }
     let Some(memory) = &resources.memory else { return Ok(()) };
     if let Some(swappiness) = memory.swappiness.filter(|value| *value > 100 && *value != u64::MAX) {
         return refuse(format!("invalid memory swappiness value: {swappiness} (valid range is 0-100)"));
@@ -45,6 +56,11 @@ mod tests {
         assert!(refused(r#"{"memory": {"limit": 10, "swap": 5}}"#).contains("should be >= memory limit"));
         let unified = r#"{"unified": {"memory.high": "1"}}"#;
         assert_eq!(refused(unified), "invalid configuration: cannot use unified on cgroup v1");
+        for size in ["", "MB", "2", "../2MB", "2MB/x", "2/../../MB"] {
+            let json = format!(r#"{{"hugepageLimits": [{{"pageSize": "{size}", "limit": 1}}]}}"#);
+            assert!(refused(&json).starts_with("invalid hugepage size"), "{size}");
+        }
+        check(Version::V1, r#"{"hugepageLimits": [{"pageSize": "64KB", "limit": 1}]}"#).unwrap();
         // The weight of v2 takes any number of shares.
         check(Version::V2, r#"{"cpu": {"shares": 1}, "unified": {"memory.high": "1"}}"#).unwrap();
     }
