@@ -21,10 +21,10 @@ const ORDER: &[(&str, &[&str])] = &[
         "language",
         &["units", "reference", "oci-spec", "engine-api", "log-format", "flags", "template", "build-info"],
     ),
-    ("kernel", &["sys", "mount", "cgroup", "netlink", "network", "runtime", "shim"]),
+    ("kernel", &["sys", "mount", "cgroup", "netlink", "network", "runtime", "container", "shim"]),
     ("stores", &["db", "images", "volumes", "logs"]),
     ("services", &["engine"]),
-    ("faces", &["api", "client", "cli", "daemon"]),
+    ("faces", &["api", "client", "cli", "daemon", "oci"]),
 ];
 
 const DUMPING_GROUNDS: [&str; 8] = ["util", "utils", "helper", "helpers", "common", "misc", "stuff", "mod"];

@@ -10,6 +10,14 @@ fn main() -> ExitCode {
     if called == "gantry-shim" {
         return shim::main(std::env::args_os());
     }
+    // Nor must a container that is started this way, and started often.
+    if called == "runc" {
+        return oci::main(std::env::args_os());
+    }
+    let second = std::env::args_os().nth(1);
+    if second.is_some_and(|word| word == "runtime") {
+        return oci::main(std::env::args_os().skip(1));
+    }
     let words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
     match (called.to_str(), words.first().map(String::as_str)) {
         (Some("dockerd"), _) => daemon::main(daemon::Name::Dockerd, words),

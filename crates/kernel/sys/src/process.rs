@@ -351,6 +351,23 @@ pub fn set_limit(pid: u32, resource: u32, soft: u64, hard: u64) -> Result<(), Er
     })
 }
 
+/// Sends any signal, real-time ones included, to a process by its handle; 0 only asks. `pidfd_send_signal(2)`, Linux 5.1.
+///
+/// # Errors
+/// ESRCH when it is gone, EINVAL for a number that is no signal.
+pub fn signal_pidfd(pidfd: BorrowedFd<'_>, signal: i32) -> Result<(), Errno> {
+    // SAFETY: takes integers and no information about the signal.
+    check_long(unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            signal,
+            ptr::null::<libc::siginfo_t>(),
+            0_u32,
+        )
+    })
+}
+
 /// Kills with SIGKILL or signals every process of a group of ids: a plain `kill(2)` for pids known to be children
 /// or members of a frozen group.
 ///

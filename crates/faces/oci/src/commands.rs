@@ -1,0 +1,81 @@
+//! The commands, one a file.
+
+mod create;
+mod delete;
+mod exec;
+mod kill;
+mod launch;
+mod list;
+mod pause;
+mod ps;
+mod run;
+mod start;
+mod state;
+
+use crate::Failure;
+use crate::globals::Globals;
+use crate::grammar::{Asked, Grammar};
+use crate::log::Log;
+
+/// A command.
+#[derive(Debug)]
+pub(crate) struct Command {
+    pub(crate) name: &'static str,
+    /// One line on what it does.
+    pub(crate) help: &'static str,
+    /// Its words.
+    pub(crate) usage: &'static str,
+    pub(crate) grammar: Grammar,
+    pub(crate) arguments: Arguments,
+    pub(crate) run: fn(&Globals, &Asked, &mut Log) -> Result<u8, Failure>,
+}
+
+/// How many words a command takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Arguments {
+    Exactly(usize),
+    AtLeast(usize),
+    Between(usize, usize),
+}
+
+impl Arguments {
+    pub(crate) fn check(self, count: usize) -> Result<(), String> {
+        match self {
+            Self::Exactly(wanted) if count != wanted => Err(format!("requires exactly {wanted} argument(s)")),
+            Self::AtLeast(least) | Self::Between(least, _) if count < least => {
+                Err(format!("requires a minimum of {least} argument(s)"))
+            }
+            Self::Between(_, most) if count > most => {
+                Err(format!("requires a maximum of {most} argument(s)"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// All of them, in the order of the help.
+pub(crate) static ALL: &[&Command] = &[
+    &create::COMMAND,
+    &delete::COMMAND,
+    &exec::COMMAND,
+    &kill::COMMAND,
+    &list::COMMAND,
+    &pause::PAUSE,
+    &ps::COMMAND,
+    &pause::RESUME,
+    &run::COMMAND,
+    &start::COMMAND,
+    &state::COMMAND,
+];
+
+pub(crate) fn find(name: &str) -> Option<&'static Command> {
+    ALL.iter().find(|command| command.name == name).copied()
+}
+
+/// The first word, which names a container.
+pub(crate) fn name(asked: &Asked) -> Result<&str, Failure> {
+    match asked.words.first().map(String::as_str) {
+        None | Some("") => Err(Failure::new("container id cannot be empty")),
+        Some(name) => Ok(name),
+    }
+}

@@ -1,0 +1,36 @@
+//! `create`.
+
+use super::launch::{self, Mode};
+use super::{Arguments, Command};
+use crate::grammar::{Flag, Grammar, number, switch, text};
+
+const FLAGS: &[Flag] = &[
+    text(&["bundle", "b"], "path to the root of the bundle directory, defaults to the current directory"),
+    text(
+        &["console-socket"],
+        "path to an AF_UNIX socket which will receive a file descriptor referencing the master end of the console's pseudoterminal",
+    ),
+    text(
+        &["pidfd-socket"],
+        "path to an AF_UNIX socket which will receive a file descriptor referencing the init process",
+    ),
+    text(&["pid-file"], "specify the file to write the process id to"),
+    switch(&["no-pivot"], "do not use pivot root to jail process inside rootfs"),
+    switch(&["no-new-keyring"], "do not create a new session keyring for the container"),
+    number(
+        &["preserve-fds"],
+        "pass N additional file descriptors to the container (stdio + $LISTEN_FDS + N in total)",
+    ),
+];
+
+pub(crate) static COMMAND: Command = Command {
+    name: "create",
+    help: "create a container",
+    usage: "<container-id>",
+    grammar: Grammar { flags: FLAGS, stops_at_word: false },
+    arguments: Arguments::Exactly(1),
+    run: |globals, asked, log| {
+        launch::launch(globals, asked, log, Mode::Create)
+            .map_err(|failure| failure.within("runc create failed"))
+    },
+};

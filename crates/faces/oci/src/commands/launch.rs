@@ -1,0 +1,102 @@
+//! What `create` and `run` have in common.
+
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use container::{Bundle, CreateOptions};
+use runtime::{Keyring, RootChange, Stdio, WindowSize};
+
+use super::name;
+use crate::Failure;
+use crate::console::{self, Receiver};
+use crate::foreground::Foreground;
+use crate::globals::{Globals, absolute};
+use crate::grammar::Asked;
+use crate::log::Log;
+
+/// What becomes of the container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Another process starts it.
+    Create,
+    /// It is started and left alone.
+    Detached,
+    /// It is started and waited for.
+    Foreground,
+}
+
+pub(crate) fn launch(globals: &Globals, asked: &Asked, log: &mut Log, mode: Mode) -> Result<u8, Failure> {
+    let name = name(asked)?;
+    if globals.systemd {
+        return Err(Failure::new("systemd not running on this host, cannot use systemd cgroups manager"));
+    }
+    let folder = absolute(Path::new(asked.text("bundle").unwrap_or(".")))?;
+    if asked.text("bundle").is_some() && !folder.is_dir() {
+        return Err(Failure::new(format!("chdir {}: no such file or directory", folder.display())));
+    }
+    // Before anything of our own is opened: those are the numbers that must be the caller's.
+    let (preserved, listened) = console::preserved(asked)?;
+    let mut bundle = Bundle::load(&folder)?;
+    if let Some(process) = bundle.spec.process.as_mut().filter(|_| listened > 0) {
+        process.env.extend([format!("LISTEN_FDS={listened}"), "LISTEN_PID=1".to_owned()]);
+    }
+    let process = bundle.spec.process.as_ref();
+    let wants_terminal = process.is_some_and(|process| process.terminal);
+    let is_detached = mode != Mode::Foreground;
+    let console = Receiver::choose(wants_terminal, is_detached, asked.text("console-socket"))?;
+    let pidfd = asked.text("pidfd-socket").map(console::connect).transpose()?;
+    let foreground = match mode {
+        Mode::Foreground => Some(Foreground::prepare(wants_terminal, !asked.is_on("no-subreaper"))?),
+        _ => None,
+    };
+    let stdio = if wants_terminal {
+        let asked = process.and_then(|process| process.console_size).map(window);
+        Stdio::Terminal { size: asked.or(foreground.as_ref().and_then(Foreground::size)) }
+    } else {
+        Stdio::Inherit
+    };
+    let options = CreateOptions {
+        stdio,
+        waits: mode == Mode::Create,
+        root: if asked.is_on("no-pivot") { RootChange::Cover } else { RootChange::Pivot },
+        keyring: if asked.is_on("no-new-keyring") { Keyring::Callers } else { Keyring::Own },
+        preserved,
+    };
+    let home = globals.home();
+    let mut fresh = home.create(name, &bundle, options)?;
+    let terminal = console.hand_over(fresh.take_terminal())?;
+    if let Some(socket) = pidfd {
+        console::send(&socket, "pidfd", fresh.pidfd())?;
+    }
+    if let Some(path) = asked.text("pid-file") {
+        console::write_pid(Path::new(path), fresh.pid())?;
+    }
+    match foreground {
+        None if mode == Mode::Create => {
+            fresh.leave()?;
+            Ok(0)
+        }
+        None => {
+            fresh.start()?;
+            fresh.release()?;
+            Ok(0)
+        }
+        Some(foreground) => {
+            fresh.start()?;
+            let code = foreground.attend(fresh.pid(), fresh.pidfd().as_fd(), terminal)?;
+            let container = fresh.release()?;
+            if !asked.is_on("keep")
+                && let Err(error) = container.delete(true)
+            {
+                log.warn(&error.to_string());
+            }
+            Ok(code)
+        }
+    }
+}
+
+/// A size as documents have it.
+pub(crate) fn window(size: oci_spec::runtime::ConsoleSize) -> WindowSize {
+    let short = |number: u64| u16::try_from(number).unwrap_or(u16::MAX);
+    WindowSize { rows: short(size.height), columns: short(size.width) }
+}

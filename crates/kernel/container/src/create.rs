@@ -1,0 +1,224 @@
+//! Creating: a folder, a record, a process; and nothing of it left where that fails.
+
+use std::fs;
+use std::io::Write;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use cgroup::{Layout, OwnGroups};
+use oci_spec::runtime::NamespaceKind;
+use runtime::seccomp::{Listener, compile};
+use runtime::{Advance, Affinity, CreateRequest, Created, Keyring, RootChange, Rootfs, Stdio};
+use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
+use rustix::process::Signal;
+
+use crate::bundle::Bundle;
+use crate::error::ContainerError;
+use crate::exec::FILTER;
+use crate::groups;
+use crate::home::{Container, Home, Lock};
+use crate::record::{CONFIG, GATE, Record};
+
+/// How a container is created.
+#[derive(Debug)]
+pub struct CreateOptions {
+    /// Standard streams of its first process.
+    pub stdio: Stdio,
+    /// Whether another process will start it: it then waits at a gate in its folder.
+    pub waits: bool,
+    /// How the root file system becomes the root.
+    pub root: RootChange,
+    /// Which session keyring it has.
+    pub keyring: Keyring,
+    /// How many descriptors from number 3 on the program inherits.
+    pub preserved: u32,
+}
+
+/// A container that was created just now, by this process. Dropped before it is let go, it is killed and removed.
+#[derive(Debug)]
+pub struct Fresh {
+    container: Option<Container>,
+    created: Created,
+    lock: Option<Lock>,
+}
+
+impl Home {
+    /// Creates a container of this name. The caller is single-threaded.
+    ///
+    /// # Errors
+    /// See [`ContainerError`]. Nothing is left behind.
+    pub fn create(&self, id: &str, bundle: &Bundle, options: CreateOptions) -> Result<Fresh, ContainerError> {
+        // What can be refused is refused before anything is made.
+        self.place(id)?;
+        let layout = Layout::detect()?;
+        let spec = &bundle.spec;
+        let linux = spec.linux.as_ref();
+        let path = linux.map_or("", |linux| linux.cgroups_path.as_str());
+        let resources = groups::resources(spec);
+        let plan = cgroup::Plan::for_container(&layout, &OwnGroups::read()?, path, id, &resources)?;
+        let seccomp = linux.and_then(|linux| linux.seccomp.as_ref());
+        let filter = seccomp.map(compile).transpose()?;
+
+        let (folder, lock) = self.claim(id)?;
+        let guard = FolderGuard(Some(folder.clone()));
+        let mut record = Record {
+            id: id.to_owned(),
+            init_process_pid: 0,
+            init_process_start: 0,
+            created: jiff::Timestamp::now().to_string(),
+            oci_version: spec.oci_version.clone(),
+            bundle: bundle.folder.clone(),
+            rootfs: bundle.rootfs(),
+            annotations: spec.annotations.clone(),
+            cgroup_paths: plan.group().paths(),
+            has_own_pid_namespace: has_own_pid_namespace(bundle),
+            has_late_hooks: has_late_hooks(bundle),
+        };
+        write(&folder.join(CONFIG), &bundle.bytes)?;
+        if let Some(filter) = &filter {
+            write(&folder.join(FILTER), &filter.to_bytes())?;
+        }
+        // Before there is anything to be removed, it is written down.
+        record.write(&folder).map_err(ContainerError::file("write", &folder))?;
+        let gate = options.waits.then(|| make_gate(&folder)).transpose()?;
+        let state = record.state("creating", None);
+        let listener = seccomp.filter(|seccomp| !seccomp.listener_path.is_empty()).map(|seccomp| Listener {
+            path: Path::new(&seccomp.listener_path),
+            metadata: &seccomp.listener_metadata,
+            state: &state,
+        });
+        let created = runtime::create(
+            CreateRequest {
+                id,
+                spec,
+                rootfs: &Rootfs::Path(record.rootfs.clone()),
+                user: None,
+                stdio: options.stdio,
+                cgroup: Some(&plan),
+                seccomp: filter.as_ref(),
+                gate,
+                options: runtime::CreateOptions {
+                    bundle: Some(&bundle.folder),
+                    root: options.root,
+                    keyring: options.keyring,
+                    preserved: options.preserved,
+                    affinity: Affinity::Reset,
+                    listener,
+                    advance: Advance::default(),
+                },
+            },
+            &mut |_| Ok(()),
+        )?;
+        record.init_process_pid = created.pid;
+        record.init_process_start = created.start_time;
+        let written = record.write(&folder).map_err(ContainerError::file("write", &folder));
+        guard.keep();
+        let fresh = Fresh { container: Some(Container { folder, record }), created, lock: Some(lock) };
+        written.map(|()| fresh)
+    }
+}
+
+impl Fresh {
+    /// The first process, in the caller's PID namespace.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.created.pid
+    }
+
+    /// A handle on it: readable when it has ended.
+    #[must_use]
+    pub fn pidfd(&self) -> BorrowedFd<'_> {
+        self.created.pidfd.as_fd()
+    }
+
+    /// The master side of its terminal, if it has one; once.
+    pub fn take_terminal(&mut self) -> Option<OwnedFd> {
+        self.created.terminal.take()
+    }
+
+    /// Leaves it at its gate, for another process to start it.
+    ///
+    /// # Errors
+    /// When it is gone already.
+    pub fn leave(mut self) -> Result<Container, ContainerError> {
+        self.created.leave()?;
+        self.release()
+    }
+
+    /// Lets the program begin. From then on the container ends as its program does, unless this is dropped.
+    ///
+    /// # Errors
+    /// When it does not begin.
+    pub fn start(&mut self) -> Result<(), ContainerError> {
+        self.created.start()?;
+        match &self.container {
+            Some(container) => container.after_start(),
+            None => Ok(()),
+        }
+    }
+
+    /// Lets it live on without its creator's care, for others to change.
+    ///
+    /// # Errors
+    /// When it was released before.
+    pub fn release(&mut self) -> Result<Container, ContainerError> {
+        self.lock = None;
+        self.container.take().ok_or(ContainerError::Missing)
+    }
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        if let Some(container) = self.container.take() {
+            let _ = runtime::kill(self.created.pidfd.as_fd(), Signal::KILL);
+            crate::delete::reap(self.created.pidfd.as_fd());
+            if let Some(group) = &self.created.cgroup {
+                let _ = group.remove();
+            }
+            let _ = fs::remove_dir_all(&container.folder);
+        }
+    }
+}
+
+/// A folder that is removed unless it is kept.
+struct FolderGuard(Option<PathBuf>);
+
+impl FolderGuard {
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for FolderGuard {
+    fn drop(&mut self) {
+        if let Some(folder) = &self.0 {
+            let _ = fs::remove_dir_all(folder);
+        }
+    }
+}
+
+fn has_own_pid_namespace(bundle: &Bundle) -> bool {
+    let linux = bundle.spec.linux.as_ref();
+    linux
+        .and_then(|linux| linux.find_namespace(NamespaceKind::Pid))
+        .is_some_and(|namespace| namespace.path.is_empty())
+}
+
+fn has_late_hooks(bundle: &Bundle) -> bool {
+    let hooks = bundle.spec.hooks.as_ref();
+    hooks.is_some_and(|hooks| !hooks.poststart.is_empty() || !hooks.poststop.is_empty())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), ContainerError> {
+    let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(bytes)).map_err(ContainerError::file("write", path))
+}
+
+/// A pipe in the folder, opened for both: its reader then waits for a byte, and never sees an end.
+fn make_gate(folder: &Path) -> Result<OwnedFd, ContainerError> {
+    let path = folder.join(GATE);
+    let failed = |errno: rustix::io::Errno| ContainerError::file("mkfifo", &path)(errno.into());
+    mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).map_err(failed)?;
+    open(&path, OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty()).map_err(failed)
+}
