@@ -147,7 +147,8 @@ impl Firewall {
         self.commit(all, "write the packet rules")
     }
 
-    /// What the table holds now; `None` if there is no such table, or not all of it.
+    /// What the table holds now; `None` if there is no such table, or not all of it. Elements of a set of thousands may be
+    /// missing for a moment after it has grown: the kernel lists it while it moves it to a larger table.
     pub fn read(&self) -> Result<Option<Rules>, NetworkError> {
         let found = self.sockets.with(|socket| {
             self.read_all(socket).map_err(NetworkError::kernel(format!("read table {}", self.table)))
