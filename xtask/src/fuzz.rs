@@ -3,9 +3,14 @@
 use anyhow::Result;
 
 use crate::project;
+use crate::test::{Count, run_counted};
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    let cases = arguments.first().map_or("1000000", String::as_str);
+    counted(arguments.first().map_or("1000000", String::as_str))?.1
+}
+
+/// Runs them, and counts the tests.
+pub(crate) fn counted(cases: &str) -> Result<(Count, Result<()>)> {
     let mut tests = project::command("cargo", &["test", "--release", "--workspace", "--lib"]);
-    project::finish(tests.env("PROPTEST_CASES", cases).env("PROPTEST_MAX_SHRINK_ITERS", "10000"))
+    run_counted(tests.env("PROPTEST_CASES", cases).env("PROPTEST_MAX_SHRINK_ITERS", "10000"))
 }

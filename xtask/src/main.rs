@@ -12,6 +12,7 @@ mod fuzz;
 mod new_crate;
 mod project;
 mod record_errors;
+mod report;
 mod setup;
 mod test;
 mod tidy;

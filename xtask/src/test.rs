@@ -4,7 +4,7 @@
 //! --fast    pure logic: the tests inside the crates
 //! --kernel  also real namespaces, mounts, rules, processes
 //! (none)    also the whole engine: acceptance rows, compatibility, faults
-//! --full    the same with more and longer runs; what the virtual machine would show is counted there
+//! --full    the same with more and longer runs, and a report of it: docs/reports/full.md
 //! ```
 
 use std::io::{BufRead, BufReader};
@@ -13,17 +13,14 @@ use std::time::Instant;
 
 use anyhow::{Result, anyhow, bail};
 
-use crate::{project, setup};
+use crate::{fuzz, project, report, setup};
 
 /// The feature puts fault points into the binary under test; without it they are empty.
 const FEATURES: [&str; 2] = ["--features", "gantry/faults"];
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    let begun = Instant::now();
-    setup::run(&[])?;
-    // Tests start the built binary, so it comes first.
-    project::run("cargo", &["build", "--package", "gantry", FEATURES[0], FEATURES[1]])?;
-    let selection: &[&str] = match arguments.first().map(String::as_str) {
+    let word = arguments.first().map(String::as_str);
+    let selection: &[&str] = match word {
         None | Some("--full") => &["--workspace"],
         Some("--fast") => &["--workspace", "--lib"],
         Some("--kernel") => &["--workspace", "--exclude", "gantry"],
@@ -32,28 +29,61 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         }
         Some(other) => bail!("unknown: {other}; one of --fast, --kernel, --full"),
     };
-    let is_full = arguments.first().is_some_and(|word| word == "--full");
+    setup::run(&[])?;
+    // Tests start the built binary, so it comes first.
+    project::run("cargo", &["build", "--package", "gantry", FEATURES[0], FEATURES[1]])?;
+    if word == Some("--full") {
+        return full();
+    }
+    let part = Part::of("tests", || tests(selection, &[]))?;
+    println!("tests took {} s", part.seconds);
+    println!("{} passed, {} failed", part.count.passed, part.count.failed);
+    part.outcome
+}
+
+/// Everything, and a report of it. A part that fails does not keep the next from running.
+fn full() -> Result<()> {
+    let parts = [
+        Part::of("tests, with 500 kills at random moments", || {
+            tests(&["--workspace"], &[("GANTRY_KILLS", "500")])
+        })?,
+        Part::of("property tests with 100,000 cases each", || fuzz::counted("100000"))?,
+    ];
+    report::write(&parts)?;
+    parts.into_iter().try_for_each(|part| part.outcome)
+}
+
+/// One part of a run, and how it ended.
+pub(crate) struct Part {
+    pub(crate) name: &'static str,
+    pub(crate) count: Count,
+    pub(crate) seconds: u64,
+    pub(crate) outcome: Result<()>,
+}
+
+impl Part {
+    fn of(name: &'static str, run: impl FnOnce() -> Result<(Count, Result<()>)>) -> Result<Self> {
+        let begun = Instant::now();
+        let (count, outcome) = run()?;
+        Ok(Self { name, count, seconds: begun.elapsed().as_secs(), outcome })
+    }
+}
+
+fn tests(selection: &[&str], environment: &[(&str, &str)]) -> Result<(Count, Result<()>)> {
     let runner: &[&str] = match project::has_cargo("nextest") {
         true => &["nextest", "run", "--no-fail-fast"],
         false => &["test", "--no-fail-fast", "--tests", "--bins", "--lib"],
     };
     let words = [runner, selection, &FEATURES].concat();
-    let mut tests = project::command("cargo", &words);
-    if is_full {
-        tests.env("GANTRY_KILLS", "200");
-    }
     println!("$ cargo {}", words.join(" "));
-    let (count, outcome) = run_counted(&mut tests)?;
-    println!("tests took {} s", begun.elapsed().as_secs());
-    println!("{} passed, {} failed", count.passed, count.failed);
-    outcome
+    run_counted(project::command("cargo", &words).envs(environment.iter().copied()))
 }
 
 /// How many tests ended how.
 #[derive(Default)]
-struct Count {
-    passed: u64,
-    failed: u64,
+pub(crate) struct Count {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
 }
 
 impl Count {
@@ -71,7 +101,7 @@ impl Count {
 }
 
 /// Runs the tests, shows what they print as they print it, and counts.
-fn run_counted(tests: &mut Command) -> Result<(Count, Result<()>)> {
+pub(crate) fn run_counted(tests: &mut Command) -> Result<(Count, Result<()>)> {
     // nextest speaks on standard error, libtest on standard output: both go through one pipe.
     let (reader, writer) = std::io::pipe()?;
     let mut child = tests.stdout(writer.try_clone()?).stderr(writer).spawn()?;
