@@ -1,10 +1,14 @@
 //! rtnetlink: links, addresses, routes and neighbours. `rtnetlink(7)`, `linux/if_link.h`.
 
+mod migrate;
+
 use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use crate::wire::{self, ACK, Attributes, Body, CREATE, DUMP, EXCLUSIVE, Messages, REPLACE};
 use crate::{Error, Socket};
+
+pub use migrate::{MoveError, move_link};
 
 const NEWLINK: u16 = 16;
 const DELLINK: u16 = 17;

@@ -5,7 +5,7 @@ use std::ffi::{CString, OsStr};
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cgroup::{Attach, Version};
@@ -14,6 +14,7 @@ use oci_spec::runtime::Spec;
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use sys::mount::{AttributeChange, Propagation, Reach, change_attributes};
+use sys::process::Namespaces;
 
 use crate::birth::{self, OpenNamespaces};
 use crate::child::{Common, ContainerChild, run_container};
@@ -194,7 +195,8 @@ pub fn create(
     let advance = std::mem::take(&mut request.options.advance);
     let mut cgroup = GroupGuard(advance.group);
     let mut plan = ContainerPlan::new(request.spec)?;
-    let network = advance.network.filter(|_| plan.namespaces.takes_ready_network());
+    let network =
+        advance.network.filter(|_| plan.net_devices.is_empty() && plan.namespaces.takes_ready_network());
     let process = request
         .spec
         .process
@@ -262,6 +264,9 @@ pub fn create(
         // A child that is gone is a reason for the other failure, and says more.
         return Err(ward.reported_failure().map_or(error, |failure| from_child(Setback::Reported(failure))));
     }
+    if !plan.net_devices.is_empty() {
+        move_devices(&plan, ward.pid())?;
+    }
     if let Some(hooks) = &hooks {
         ward.be_patient();
         if ward.await_pause().map_err(from_child)? == Pause::Hooks {
@@ -280,6 +285,21 @@ fn root_place(request: &CreateRequest<'_>) -> Result<Option<CString>, CreateErro
         (Some(_), Rootfs::Path(path)) => Ok(Some(CString::new(path.as_os_str().as_bytes())?)),
         _ => Ok(None),
     }
+}
+
+/// Gives the container its interfaces of the host's.
+fn move_devices(plan: &ContainerPlan, pid: u32) -> Result<(), CreateError> {
+    // The child may still be on its way into a namespace of others.
+    let joined = plan.namespaces.joins.iter().find(|(kind, _)| *kind == Namespaces::NETWORK);
+    let namespace = match joined {
+        Some((_, path)) => birth::open_namespace(path)?,
+        None => birth::open_namespace(Path::new(&format!("/proc/{pid}/ns/net")))?,
+    };
+    for (name, inside) in &plan.net_devices {
+        netlink::route::move_link(name, namespace.as_fd(), inside)
+            .map_err(|cause| CreateError::NetDevice { name: name.clone(), cause })?;
+    }
+    Ok(())
 }
 
 /// Work of the parent that the child does not wait for, or not at once.

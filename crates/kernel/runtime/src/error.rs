@@ -48,6 +48,15 @@ pub enum CreateError {
     /// A program to run at a point of the container's life failed.
     #[error(transparent)]
     Hook(#[from] HookError),
+    /// An interface of the host's could not be moved.
+    #[error("cannot move network device {name:?}")]
+    NetDevice {
+        /// Its name on the host.
+        name: String,
+        /// Why not.
+        #[source]
+        cause: netlink::route::MoveError,
+    },
     /// The caller's own work failed.
     #[error(transparent)]
     WhileMounting(Box<dyn Error + Send + Sync>),

@@ -9,7 +9,7 @@ mod scheduling;
 
 use std::ffi::{CString, NulError};
 
-use oci_spec::runtime::{Linux, NamespaceKind, Spec};
+use oci_spec::runtime::{Linux, NamespaceKind, NetDevice, Spec};
 use sys::mount::{Propagation, Reach};
 
 use crate::error::CreateError;
@@ -38,6 +38,8 @@ pub(crate) struct ContainerPlan {
     /// Whether that is for all mounts below the root, too.
     pub(crate) root_reach: Reach,
     pub(crate) has_mount_label: bool,
+    /// Interfaces of the host and their names inside.
+    pub(crate) net_devices: Vec<(String, String)>,
 }
 
 impl ContainerPlan {
@@ -58,6 +60,7 @@ impl ContainerPlan {
             is_root_readonly: spec.root.as_ref().is_some_and(|root| root.readonly),
             root_propagation: propagation(&linux.rootfs_propagation)?,
             root_reach: if linux.rootfs_propagation.starts_with('r') { Reach::Tree } else { Reach::One },
+            net_devices: net_devices(&linux)?,
             has_mount_label: !linux.mount_label.is_empty(),
         };
         plan.mounts = spec
@@ -84,14 +87,31 @@ fn unsupported(what: &str) -> CreateError {
 
 /// What protects or changes a container and is not built yet must not be dropped in silence.
 fn refuse_unsupported(linux: &Linux) -> Result<(), CreateError> {
-    let asked = [
-        (!linux.net_devices.is_empty(), "moving network devices"),
-        (linux.intel_rdt.is_some(), "cache and memory bandwidth control"),
-    ];
+    let asked = [(linux.intel_rdt.is_some(), "cache and memory bandwidth control")];
     match asked.into_iter().find(|(is_asked, _)| *is_asked) {
         Some((_, what)) => Err(unsupported(what)),
         None => Ok(()),
     }
+}
+
+/// Interfaces to move, by names that interfaces can have.
+fn net_devices(linux: &Linux) -> Result<Vec<(String, String)>, CreateError> {
+    if !linux.net_devices.is_empty() && linux.find_namespace(NamespaceKind::Network).is_none() {
+        let text = "unable to move network devices without a private NET namespace";
+        return Err(CreateError::Invalid(text.to_owned()));
+    }
+    let check = |name: &str| {
+        let is_odd = |byte: u8| matches!(byte, b'/' | b':' | 0) || byte.is_ascii_whitespace();
+        if matches!(name, "" | "." | "..") || name.len() > 15 || name.bytes().any(is_odd) {
+            return Err(CreateError::Invalid(format!("invalid network device name {name:?}")));
+        }
+        Ok(name.to_owned())
+    };
+    let name = |(name, device): (&String, &NetDevice)| {
+        let inside = if device.name.is_empty() { name } else { &device.name };
+        Ok((check(name)?, check(inside)?))
+    };
+    linux.net_devices.iter().map(name).collect()
 }
 
 /// Names of the host are not a container's to set.
@@ -213,6 +233,27 @@ mod tests {
     fn what_is_not_built_is_refused() {
         for json in [r#"{"intelRdt": {"closID": "x"}}"#, r#"{"rootfsPropagation": "sideways"}"#] {
             assert!(planned(json).unwrap_err().ends_with("is not supported"), "{json}");
+        }
+    }
+
+    #[test]
+    fn network_devices_have_names_and_a_namespace() {
+        let net = r#""namespaces": [{"type": "network"}]"#;
+        let devices = |rest: &str, devices: &str| {
+            planned(&format!(r#"{{{rest} "netDevices": {devices}}}"#)).map(|plan| plan.net_devices)
+        };
+        let with = |text: &str| devices(&format!("{net},"), text);
+        let pair = |one: &str, two: &str| (one.to_owned(), two.to_owned());
+        assert_eq!(
+            with(r#"{"a": {}, "b": {"name": "eth%d"}}"#).unwrap(),
+            [pair("a", "a"), pair("b", "eth%d")]
+        );
+        assert!(devices("", r#"{"a": {}}"#).unwrap_err().contains("without a private NET namespace"));
+        for name in ["..", "a/b", "a b", "", "sixteen-letters!"] {
+            assert_eq!(
+                with(&format!(r#"{{"{name}": {{}}}}"#)).unwrap_err(),
+                format!("invalid network device name {name:?}")
+            );
         }
     }
 

@@ -227,7 +227,7 @@ pub(crate) fn refuse(error: &CreateError) -> Refusal {
         CreateError::Overlay(error) => ("overlay".to_owned(), Some(error.errno.raw_os_error())),
         CreateError::Invalid(_) => ("spec".to_owned(), None),
         CreateError::Hook(_) => ("hook".to_owned(), None),
-        CreateError::WhileMounting(_) => ("network".to_owned(), None),
+        CreateError::NetDevice { .. } | CreateError::WhileMounting(_) => ("network".to_owned(), None),
         CreateError::Gone | CreateError::Late(_) => ("init".to_owned(), None),
     };
     Refusal {

@@ -4,6 +4,7 @@
 
 mod attacks;
 mod create;
+mod devices;
 mod exec;
 mod hooks;
 mod mounts;
