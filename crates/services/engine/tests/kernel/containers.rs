@@ -106,6 +106,7 @@ fn rm_takes_everything_away(bench: &Bench) {
 
 fn files_survive_a_restart(bench: &Bench) {
     let id = bench.run(&["sh", "-c", "date >> /log; wc -l < /log; sleep 100"]);
+    testing::wait::eventually("the first line", || bench.output(&id) == "1\n");
     let before = bench.inspect(&id).state;
     let options = StopOptions { signal: None, timeout: Some(0) };
     bench.wait_on(bench.engine.container_restart(&id, options)).unwrap();
