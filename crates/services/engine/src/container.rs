@@ -1,5 +1,6 @@
 //! Containers: their intent, their life, the actor that owns each, and one file per verb.
 
+pub(crate) mod abandoned;
 mod actor;
 pub mod attach;
 pub(crate) mod capabilities;
@@ -42,4 +43,5 @@ pub mod wait;
 
 pub(crate) use actor::{Found, spawn};
 pub(crate) use removal::sweep;
+pub(crate) use spec::{cgroup_path, cgroup_path_in};
 pub(crate) use supervisor::Connection;

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  record ─┬─ supervisor answers ──────────────▶ runs (or has just ended): listen to it
+//!          │  nobody answers: processes without a supervisor are killed, their group removed; then
 //!          ├─ exit record there ───────────────▶ ended while we were away: code, policy, AutoRemove as usual
 //!          ├─ meant to run, nothing there ─────▶ ended with code 255 (the host was restarted, say)
 //!          └─ not meant to run ────────────────▶ as recorded
@@ -16,7 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use cgroup::{Group, Layout};
+use cgroup::Layout;
 use reference::Digest;
 use shim::protocol::Status;
 use shim::{ExitRecord, Request as ShimRequest, ShimClient};
@@ -24,7 +25,9 @@ use shim::{ExitRecord, Request as ShimRequest, ShimClient};
 use crate::container::handle::{Handle, Request};
 use crate::container::intent::{CONTAINERS, Intent, LIVES, LifeRecord, Wanted};
 use crate::container::life::{Life, Past, Phase, Process, Then};
-use crate::container::{Connection, Found, launch, restart_policy, spawn, sweep};
+use crate::container::{
+    Connection, Found, abandoned, cgroup_path, cgroup_path_in, launch, restart_policy, spawn, sweep,
+};
 use crate::engine::{Shared, blocking};
 use crate::error::Error;
 use crate::fault;
@@ -57,7 +60,8 @@ fn observe(shared: &Shared) -> Result<Vec<(Intent, Found)>, Error> {
         shared.db.scan_json(LIVES).map_err(unreadable)?.into_iter().collect();
     fault::point("reconcile.read")?;
     let ids: BTreeSet<&str> = intents.iter().map(|(id, _)| id.as_str()).collect();
-    sweep_orphans(shared, &ids);
+    let layout = Layout::detect().ok();
+    sweep_orphans(shared, layout.as_ref(), &ids);
     let images: Vec<(&str, Digest)> = intents
         .iter()
         .filter_map(|(id, intent)| Some((id.as_str(), Digest::parse(&intent.image_id).ok()?)))
@@ -71,7 +75,7 @@ fn observe(shared: &Shared) -> Result<Vec<(Intent, Found)>, Error> {
         if shared.containers.reserve(&intent.name, &id).is_err() {
             tracing::error!(container = id, name = intent.name, "two containers have the same name");
         }
-        let found = find(shared, &intent, lives.get(&id));
+        let found = find(shared, layout.as_ref(), &intent, lives.get(&id));
         if found.connection.is_some() && !found.has_ended() {
             running.insert(id);
         }
@@ -82,13 +86,16 @@ fn observe(shared: &Shared) -> Result<Vec<(Intent, Found)>, Error> {
 }
 
 /// What has become of one container.
-fn find(shared: &Shared, intent: &Intent, record: Option<&LifeRecord>) -> Found {
+fn find(shared: &Shared, layout: Option<&Layout>, intent: &Intent, record: Option<&LifeRecord>) -> Found {
     let exec_folder = shared.exec_folder(&intent.id);
     let past = record.map(|record| record.past.clone()).unwrap_or_default();
     let network = record.and_then(|record| record.network.clone()).unwrap_or_default();
     let wanted = record.map_or(Wanted::Created, |record| record.wanted);
     if let Ok(connection) = Connection::open(&exec_folder) {
         return reattached(connection, past, network);
+    }
+    if let Some(layout) = layout {
+        abandoned::end(layout, &cgroup_path(intent, &shared.config.containers), &intent.id);
     }
     if wanted != Wanted::Running {
         let phase = if wanted == Wanted::Created { Phase::Created } else { Phase::Exited };
@@ -126,7 +133,7 @@ fn alive(mut past: Past, pid: u32, started_at: u64) -> Life {
 }
 
 /// Removes what a container left that has no record: a create or a removal that did not come to its end.
-fn sweep_orphans(shared: &Shared, ids: &BTreeSet<&str>) {
+fn sweep_orphans(shared: &Shared, layout: Option<&Layout>, ids: &BTreeSet<&str>) {
     let folders = [shared.config.exec_root.join("containers"), shared.config.data_root.join("containers")];
     let mut orphans = BTreeSet::new();
     for folder in &folders {
@@ -137,11 +144,10 @@ fn sweep_orphans(shared: &Shared, ids: &BTreeSet<&str>) {
             }
         }
     }
-    let layout = Layout::detect().ok();
     for id in orphans {
         end_orphan(&shared.exec_folder(&id));
-        if let Some(layout) = &layout {
-            remove_group(layout, &shared.config.containers.cgroup_parent, &id);
+        if let Some(layout) = layout {
+            abandoned::end(layout, &cgroup_path_in("", &shared.config.containers, &id), &id);
         }
         sweep(shared, &id);
         tracing::info!(container = id, "removed what was left of a container without a record");
@@ -152,17 +158,6 @@ fn end_orphan(exec_folder: &Path) {
     if let Ok(mut client) = ShimClient::connect(exec_folder) {
         let signal = ShimRequest::Signal { signal: 9, exec: None, all: true };
         let _ = client.call(signal, &[], std::time::Duration::from_secs(5));
-    }
-}
-
-fn remove_group(layout: &Layout, parent: &str, id: &str) {
-    let parent = if parent.is_empty() { "/docker" } else { parent };
-    let removed = Group::at(layout, &Path::new(parent).join(id)).and_then(|group| {
-        group.kill_all()?;
-        group.remove()
-    });
-    if let Err(error) = removed {
-        tracing::warn!(container = id, %error, "a control group stays");
     }
 }
 

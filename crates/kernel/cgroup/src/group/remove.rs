@@ -23,8 +23,9 @@ impl Group {
         }
         // Folders that systemd does not manage remain in any case.
         let mut result = self.unit.as_deref().map_or(Ok(()), systemd::stop);
+        let deadline = Instant::now() + PATIENCE;
         for view in &self.views {
-            if let Err(cause) = remove_folder(&view.folder, Instant::now() + PATIENCE) {
+            if let Err(cause) = remove_folder(&view.folder, deadline) {
                 result = Err(CgroupError::file("remove", &view.folder)(cause));
             }
         }

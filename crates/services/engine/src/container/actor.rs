@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use cgroup::Layout;
 use db::Batch;
 use engine_api::StringMap;
 use shim::protocol::{Answer, Status};
@@ -24,6 +25,7 @@ use shim::{ExitRecord, Request as ShimRequest};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::abandoned;
 use super::handle::{Handle, Kill, MAILBOX, Reply, Request, Restarting};
 use super::intent::{CONTAINERS, Intent, LIVES, LifeRecord};
 use super::launch::{self, LaunchFailure, Launched};
@@ -395,10 +397,24 @@ impl Actor {
         if self.has_exit || self.life.process().is_none() {
             return;
         }
+        self.end_abandoned().await;
         let folder = self.shared.exec_folder(&self.intent.id);
         let record = ExitRecord::load(&folder).ok().flatten();
         let record = record.unwrap_or_else(|| launch::unknown_end(&self.intent.id, self.life.process()));
         self.on_exit(&record).await;
+    }
+
+    /// Ends what the supervisor no longer holds, before anybody may start it again.
+    async fn end_abandoned(&self) {
+        let id = self.intent.id.clone();
+        let path = super::cgroup_path(&self.intent, &self.shared.config.containers);
+        let job = move || match Layout::detect() {
+            Ok(layout) => abandoned::end(&layout, &path, &id),
+            Err(error) => {
+                tracing::warn!(container = id, %error, "cannot look for what is left of a container")
+            }
+        };
+        let _ = tokio::task::spawn_blocking(job).await;
     }
 
     /// Takes note of a freeze or thaw, or of why it did not happen.

@@ -185,9 +185,14 @@ fn plan_linux(intent: &Intent, facts: &Facts<'_>) -> Result<Linux, SpecError> {
 
 /// Where the container's control group is, from the root of each hierarchy.
 pub(crate) fn cgroup_path(intent: &Intent, defaults: &ContainerDefaults) -> String {
-    let parents = [intent.host_config.cgroup_parent.as_str(), defaults.cgroup_parent.as_str(), "/docker"];
+    cgroup_path_in(&intent.host_config.cgroup_parent, defaults, &intent.id)
+}
+
+/// The same for a container of which only the parent that it asked for is known.
+pub(crate) fn cgroup_path_in(parent: &str, defaults: &ContainerDefaults, id: &str) -> String {
+    let parents = [parent, defaults.cgroup_parent.as_str(), "/docker"];
     let parent = parents.into_iter().find(|parent| !parent.is_empty()).unwrap_or("/docker");
-    super::mounts::clean(&format!("/{parent}/{}", intent.id))
+    super::mounts::clean(&format!("/{parent}/{id}"))
 }
 
 fn plan_sysctls(intent: &Intent, host: &Host) -> BTreeMap<String, String> {
