@@ -2,15 +2,19 @@
 
 mod create;
 mod delete;
+mod events;
 mod exec;
+mod features;
 mod kill;
 mod launch;
 mod list;
 mod pause;
 mod ps;
 mod run;
+mod spec;
 mod start;
 mod state;
+mod update;
 
 use crate::Failure;
 use crate::globals::Globals;
@@ -57,6 +61,7 @@ impl Arguments {
 pub(crate) static ALL: &[&Command] = &[
     &create::COMMAND,
     &delete::COMMAND,
+    &events::COMMAND,
     &exec::COMMAND,
     &kill::COMMAND,
     &list::COMMAND,
@@ -64,8 +69,11 @@ pub(crate) static ALL: &[&Command] = &[
     &ps::COMMAND,
     &pause::RESUME,
     &run::COMMAND,
+    &spec::COMMAND,
     &start::COMMAND,
     &state::COMMAND,
+    &update::COMMAND,
+    &features::COMMAND,
 ];
 
 pub(crate) fn find(name: &str) -> Option<&'static Command> {

@@ -1,9 +1,9 @@
-//! Starting, pausing and resuming what another process created.
+//! Starting, pausing, resuming and limiting what another process created.
 
 use std::fs;
 use std::os::fd::AsFd;
 
-use oci_spec::runtime::State;
+use oci_spec::runtime::{Resources, State};
 use runtime::hooks::HookKind;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -91,6 +91,18 @@ impl Container {
         match container.status()? {
             Status::Paused => Ok(container.group()?.thaw()?),
             _ => Err(ContainerError::NotPaused),
+        }
+    }
+
+    /// Changes limits; those that `resources` leaves out stay.
+    ///
+    /// # Errors
+    /// [`ContainerError::NotRunning`]; what the group refuses.
+    pub fn update(&self, resources: &Resources) -> Result<(), ContainerError> {
+        let (_lock, container) = self.lock()?;
+        match container.status()? {
+            Status::Stopped | Status::Creating => Err(ContainerError::NotRunning),
+            _ => Ok(container.group()?.update(resources)?),
         }
     }
 

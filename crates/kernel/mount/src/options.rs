@@ -81,6 +81,72 @@ pub fn parse<S: AsRef<str>>(options: &[S]) -> Result<MountOptions, NulError> {
     Ok(parsed)
 }
 
+/// Every word that means the same for each file system, in order; anything else is an option of the file system itself.
+pub const WORDS: [&str; 62] = [
+    "async",
+    "atime",
+    "bind",
+    "defaults",
+    "dev",
+    "diratime",
+    "dirsync",
+    "exec",
+    "idmap",
+    "iversion",
+    "lazytime",
+    "loud",
+    "mand",
+    "noatime",
+    "nodev",
+    "nodiratime",
+    "noexec",
+    "noiversion",
+    "nolazytime",
+    "nomand",
+    "norelatime",
+    "nostrictatime",
+    "nosuid",
+    "nosymfollow",
+    "private",
+    "ratime",
+    "rbind",
+    "rdev",
+    "rdiratime",
+    "relatime",
+    "remount",
+    "rexec",
+    "ridmap",
+    "rnoatime",
+    "rnodev",
+    "rnodiratime",
+    "rnoexec",
+    "rnorelatime",
+    "rnostrictatime",
+    "rnosuid",
+    "rnosymfollow",
+    "ro",
+    "rprivate",
+    "rrelatime",
+    "rro",
+    "rrw",
+    "rshared",
+    "rslave",
+    "rstrictatime",
+    "rsuid",
+    "rsymfollow",
+    "runbindable",
+    "rw",
+    "shared",
+    "silent",
+    "slave",
+    "strictatime",
+    "suid",
+    "symfollow",
+    "sync",
+    "tmpcopyup",
+    "unbindable",
+];
+
 fn datum(option: &str) -> Result<(CString, Option<CString>), NulError> {
     Ok(match option.split_once('=') {
         Some((name, value)) => (CString::new(name)?, Some(CString::new(value)?)),
@@ -185,6 +251,14 @@ mod tests {
         assert_eq!(options.data, data);
         assert!(options.copies_up);
         assert!(parse(&["a\0b"]).is_err());
+    }
+
+    #[test]
+    fn no_listed_word_goes_to_the_file_system_and_all_are_in_order() {
+        for word in WORDS {
+            assert!(parse(&[word]).unwrap().data.is_empty(), "{word}");
+        }
+        assert!(WORDS.is_sorted());
     }
 
     #[test]
