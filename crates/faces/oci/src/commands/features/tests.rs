@@ -1,3 +1,5 @@
+//! What is told, held against the table of what runc tells.
+
 use serde_json::Value;
 
 use super::features;
