@@ -167,9 +167,6 @@ struct Relay {
 
 impl Relay {
     fn new(master: OwnedFd) -> Result<Self, Failure> {
-        let mut modes = tcgetattr(&master)?;
-        modes.output_modes.remove(OutputModes::ONLCR);
-        tcsetattr(&master, OptionalActions::Now, &modes)?;
         ioctl_fionbio(&master, true)?;
         Ok(Self { master: master.into(), pending: Vec::new(), has_input: true, has_output: true })
     }

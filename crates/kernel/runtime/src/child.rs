@@ -19,20 +19,20 @@ mod rootfs;
 mod terminal;
 
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use mount::path::{self, Links};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::{DupFlags, Errno, dup3};
 use rustix::process::{setsid, umask};
 use rustix::thread::sched_setaffinity;
-use sys::process::{Namespaces, execute, join_namespace, reset_signals, unshare};
+use sys::process::{Namespaces, close_between, close_from, execute, join_namespace, reset_signals, unshare};
 
 use crate::birth::OpenNamespaces;
 use crate::hooks::CreateHooks;
 use crate::options::RootChange;
 use crate::plan::{ContainerPlan, ProcessPlan};
-use crate::process::WindowSize;
+use crate::process::{LineEnds, WindowSize};
 use crate::report::{BEGIN, CGROUP_IS_THERE, Failure, HOOKS_DONE, IDS_ARE_MAPPED, Message, Step, words};
 use crate::seccomp;
 
@@ -64,7 +64,7 @@ pub(crate) struct Common<'a> {
 pub(crate) enum Streams {
     Inherit,
     Given([OwnedFd; 3]),
-    Terminal(Option<WindowSize>),
+    Terminal(Option<WindowSize>, LineEnds),
 }
 
 /// A child that becomes a container.
@@ -181,10 +181,10 @@ fn set_up_exec<'a>(child: &'a ExecChild<'_>) -> Result<Prepared<'a>, Failure> {
         become_root().map_err(Step::Root.failed())?;
     }
     let terminal = match &child.common.streams {
-        Streams::Terminal(size) => {
+        Streams::Terminal(size, line_ends) => {
             let root = openat(CWD, c"/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
                 .map_err(Step::OpenTerminal.failed())?;
-            Some(terminal::open(root.as_fd(), *size, child.common.socket.as_fd())?)
+            Some(terminal::open(root.as_fd(), *size, *line_ends, child.common.socket.as_fd())?)
         }
         _ => None,
     };
@@ -223,10 +223,11 @@ fn finish(
     }
     drop(listener);
     // Whoever said so may be gone by now, and cannot be told anything.
-    if let Some(gate) = &common.gate
-        && hear(gate.as_fd()).is_none()
-    {
-        return 1;
+    if let Some(gate) = &common.gate {
+        close_rest(common.preserved, gate.as_fd(), container.and_then(|container| container.hooks.as_ref()));
+        if hear(gate.as_fd()).is_none() {
+            return 1;
+        }
     }
     let tell_last = |failure| {
         if common.gate.is_none() {
@@ -252,6 +253,27 @@ fn complain(parts: &[&[u8]]) {
     for part in parts {
         let _ = rustix::io::write(rustix::stdio::stderr(), part);
     }
+}
+
+/// Lets go of what the caller had open: the wait at the gate may be long, and whoever gave it locks, pipes and files
+/// waits for their end. Only what is still needed is kept; nothing else is used or closed again before exec.
+fn close_rest(preserved: u32, gate: BorrowedFd<'_>, hooks: Option<&CreateHooks>) {
+    let number = |fd: BorrowedFd<'_>| u32::try_from(fd.as_raw_fd()).unwrap_or(0);
+    let mut kept = [number(gate); 5];
+    if let Some(hooks) = hooks {
+        for (place, fd) in kept.iter_mut().zip(hooks.created.files()) {
+            *place = number(fd);
+        }
+    }
+    kept.sort_unstable();
+    let mut first = preserved.saturating_add(3);
+    for fd in kept {
+        if fd > first {
+            let _ = close_between(first, fd - 1);
+        }
+        first = first.max(fd.saturating_add(1));
+    }
+    let _ = close_from(first);
 }
 
 /// As the container's PID namespace has it, which is what its hooks see.

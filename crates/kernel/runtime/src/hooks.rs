@@ -13,7 +13,7 @@
 mod run;
 
 use std::ffi::CString;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
@@ -253,6 +253,11 @@ impl HookStage {
             stderr: file()?,
             reason: file()?,
         })
+    }
+
+    /// All that a child needs to run hooks.
+    pub(crate) fn files(&self) -> [BorrowedFd<'_>; 4] {
+        [&self.stdin, &self.stdout, &self.stderr, &self.reason].map(AsFd::as_fd)
     }
 
     /// The error of a hook that failed, from what it left in the files.

@@ -31,4 +31,4 @@ pub use create::{CreateRequest, Created, Meanwhile, Newborn, Rootfs, create};
 pub use error::CreateError;
 pub use exec::{ExecChild, ExecRequest, exec};
 pub use options::{Advance, Affinity, CreateOptions, ExecOptions, Keyring, RootChange};
-pub use process::{Stdio, UserWish, WindowSize, kill};
+pub use process::{LineEnds, Stdio, UserWish, WindowSize, kill};

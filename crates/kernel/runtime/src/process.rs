@@ -40,7 +40,19 @@ pub enum Stdio {
     Terminal {
         /// First size.
         size: Option<WindowSize>,
+        /// What becomes of line ends.
+        line_ends: LineEnds,
     },
+}
+
+/// What a terminal does with the line ends that programs write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LineEnds {
+    /// Adds a carriage return to each, as terminals do.
+    #[default]
+    Return,
+    /// Leaves them to another terminal, to which this one's output goes.
+    Keep,
 }
 
 /// A user as Docker writes it (`name`, `uid`, `name:group` …) and further groups.
@@ -78,7 +90,7 @@ impl Stdio {
         Ok(match self {
             Self::Inherit => Streams::Inherit,
             Self::Null => Streams::Given([null()?, null()?, null()?]),
-            Self::Terminal { size } => Streams::Terminal(size),
+            Self::Terminal { size, line_ends } => Streams::Terminal(size, line_ends),
             Self::Pipes { stdin, stdout, stderr } => {
                 let stdin = match stdin {
                     Some(stdin) => stdin,

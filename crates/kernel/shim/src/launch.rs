@@ -9,7 +9,8 @@ use network::EndpointPlan;
 use oci_spec::runtime::{NamespaceKind, Process, Spec};
 use runtime::seccomp::Program;
 use runtime::{
-    CreateError, CreateOptions, CreateRequest, ExecRequest, Stdio, UserWish as RuntimeUser, WindowSize,
+    CreateError, CreateOptions, CreateRequest, ExecRequest, LineEnds, Stdio, UserWish as RuntimeUser,
+    WindowSize,
 };
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -169,7 +170,7 @@ fn make_stdio(process: Option<&Process>, stdin: StdinWish) -> rustix::io::Result
             rows: u16::try_from(size.height).unwrap_or(u16::MAX),
             columns: u16::try_from(size.width).unwrap_or(u16::MAX),
         });
-        return Ok((Stdio::Terminal { size }, None));
+        return Ok((Stdio::Terminal { size, line_ends: LineEnds::Return }, None));
     }
     let (stdin, our_stdin) = match stdin {
         StdinWish::Closed => (None, None),

@@ -282,16 +282,24 @@ pub fn close_on_exec_from(first: u32) -> Result<(), Errno> {
     }
 }
 
-/// Closes every descriptor from `first` on. `close_range(2)`, Linux 5.9.
+/// Closes every descriptor from `first` to `last`. `close_range(2)`, Linux 5.9.
 ///
 /// For a child that does nothing else any more: whatever owns those descriptors in its copy of memory must not use or
 /// close them again.
 ///
 /// # Errors
 /// ENOSYS before Linux 5.9.
-pub fn close_from(first: u32) -> Result<(), Errno> {
+pub fn close_between(first: u32, last: u32) -> Result<(), Errno> {
     // SAFETY: takes integers only. The caller promises that no owner of a descriptor acts on it afterwards.
-    check_long(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) })
+    check_long(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) })
+}
+
+/// Closes every descriptor from `first` on; see [`close_between`].
+///
+/// # Errors
+/// ENOSYS before Linux 5.9.
+pub fn close_from(first: u32) -> Result<(), Errno> {
+    close_between(first, u32::MAX)
 }
 
 fn close_each_on_exec_from(first: u32) -> Result<(), Errno> {

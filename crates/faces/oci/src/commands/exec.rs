@@ -5,7 +5,7 @@ use std::path::Path;
 
 use container::{Bundle, Container, ExecOptions, parse_process};
 use oci_spec::runtime::Process;
-use runtime::Stdio;
+use runtime::{LineEnds, Stdio};
 
 use super::launch::window;
 use super::{Arguments, Command, name};
@@ -68,7 +68,10 @@ fn exec(globals: &Globals, asked: &Asked) -> Result<u8, Failure> {
     let foreground = if is_detached { None } else { Some(Foreground::prepare(process.terminal, false)?) };
     let stdio = if process.terminal {
         let asked = process.console_size.map(window);
-        Stdio::Terminal { size: asked.or(foreground.as_ref().and_then(Foreground::size)) }
+        Stdio::Terminal {
+            size: asked.or(foreground.as_ref().and_then(Foreground::size)),
+            line_ends: if foreground.is_some() { LineEnds::Keep } else { LineEnds::Return },
+        }
     } else {
         Stdio::Inherit
     };

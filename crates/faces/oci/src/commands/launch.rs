@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use container::{Bundle, CreateOptions};
-use runtime::{Keyring, RootChange, Stdio, WindowSize};
+use runtime::{Keyring, LineEnds, RootChange, Stdio, WindowSize};
 
 use super::name;
 use crate::Failure;
@@ -51,7 +51,10 @@ pub(crate) fn launch(globals: &Globals, asked: &Asked, log: &mut Log, mode: Mode
     };
     let stdio = if wants_terminal {
         let asked = process.and_then(|process| process.console_size).map(window);
-        Stdio::Terminal { size: asked.or(foreground.as_ref().and_then(Foreground::size)) }
+        Stdio::Terminal {
+            size: asked.or(foreground.as_ref().and_then(Foreground::size)),
+            line_ends: if foreground.is_some() { LineEnds::Keep } else { LineEnds::Return },
+        }
     } else {
         Stdio::Inherit
     };

@@ -164,7 +164,7 @@ fn take_streams(common: &Common<'_>, terminal: Option<OwnedFd>) -> Result<(), Er
                 replace_standard_stream(stream.as_fd(), number)?;
             }
         }
-        (Streams::Inherit | Streams::Terminal(_), None) => {}
+        (Streams::Inherit | Streams::Terminal(..), None) => {}
     }
     for stream in [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()] {
         give_away(stream, common.process)?;

@@ -47,8 +47,8 @@ pub(super) fn build(
     }
     cgroup.pass()?;
     let terminal = match &child.common.streams {
-        Streams::Terminal(size) => {
-            let slave = terminal::open(root, *size, child.common.socket.as_fd())?;
+        Streams::Terminal(size, line_ends) => {
+            let slave = terminal::open(root, *size, *line_ends, child.common.socket.as_fd())?;
             bind_console(root, slave.as_fd()).map_err(Step::Console.failed())?;
             Some(slave)
         }

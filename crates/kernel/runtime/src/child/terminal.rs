@@ -5,8 +5,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use mount::path::{self, Links};
 use rustix::fs::{FileType, OFlags, fstat, fstatfs, major, minor};
 use rustix::io::Errno;
+use rustix::termios::{OptionalActions, OutputModes, tcgetattr, tcsetattr};
 
-use crate::process::WindowSize;
+use crate::process::{LineEnds, WindowSize};
 use crate::report::{Failure, Message, Step};
 
 /// `DEVPTS_SUPER_MAGIC` (linux/magic.h).
@@ -18,6 +19,7 @@ const DEVPTS: i64 = 0x1cd1;
 pub(super) fn open(
     root: BorrowedFd<'_>,
     size: Option<WindowSize>,
+    line_ends: LineEnds,
     socket: BorrowedFd<'_>,
 ) -> Result<OwnedFd, Failure> {
     let failed = Step::OpenTerminal.failed();
@@ -35,6 +37,11 @@ pub(super) fn open(
     }
     if let Some(size) = size {
         sys::pty::set_size(pair.master.as_fd(), size.rows, size.columns).map_err(&failed)?;
+    }
+    if line_ends == LineEnds::Keep {
+        let mut modes = tcgetattr(&pair.master).map_err(&failed)?;
+        modes.output_modes.remove(OutputModes::ONLCR);
+        tcsetattr(&pair.master, OptionalActions::Now, &modes).map_err(&failed)?;
     }
     sys::socket::send(socket, &Message::Terminal.to_bytes(), &[pair.master.as_fd()]).map_err(&failed)?;
     Ok(pair.slave)

@@ -489,6 +489,9 @@ fn a_container_left_at_its_gate_begins_at_a_byte_and_not_before() {
     let mut created = stage.create_with(stdio, Some(gate), runtime::CreateOptions::default()).unwrap();
     created.leave().unwrap();
     assert!(matches!(created.start(), Err(runtime::CreateError::Gone)));
+    // Only its streams and the gate are still open: no lock of its creator's, no root file system of the host's.
+    let held = || fs::read_dir(format!("/proc/{}/fd", created.pid)).unwrap().count();
+    testing::wait::eventually("the rest is closed", || held() == 4);
     let mut byte = [0];
     rustix::io::ioctl_fionbio(&readers[0], true).unwrap();
     assert_eq!(rustix::io::read(&readers[0], &mut byte), Err(rustix::io::Errno::AGAIN));

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use runtime::Stdio;
+use runtime::{LineEnds, Stdio};
 
 use crate::stage::{CAPABILITY_BITS, Stage, gather, pipes, wait};
 
@@ -77,10 +77,13 @@ fn a_terminal_is_made_in_the_containers_devpts() {
     let container = Stage::script("sleep 100").start();
     let size = runtime::WindowSize { rows: 33, columns: 111 };
     let process = container.process(&["sh", "-c", "tty; stty size"]);
-    let child = container.spawn(&process, None, Stdio::Terminal { size: Some(size) }).unwrap();
-    let text = crate::streams::read_terminal(child.terminal.unwrap());
-    assert_eq!(wait(&child.pidfd), 0);
-    assert_eq!(text, "/dev/pts/0\r\n33 111\r\n");
+    for (line_ends, end) in [(LineEnds::Return, "\r\n"), (LineEnds::Keep, "\n")] {
+        let stdio = Stdio::Terminal { size: Some(size), line_ends };
+        let child = container.spawn(&process, None, stdio).unwrap();
+        let text = crate::streams::read_terminal(child.terminal.unwrap());
+        assert_eq!(wait(&child.pidfd), 0);
+        assert_eq!(text, format!("/dev/pts/0{end}33 111{end}"));
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use runtime::{Stdio, WindowSize};
+use runtime::{LineEnds, Stdio, WindowSize};
 
 use crate::stage::{Stage, pipes, wait};
 
@@ -21,8 +21,12 @@ fn a_terminal_belongs_to_the_container_and_controls_it() {
     let stage = Stage::script(
         "tty; stty size; ls -l /dev/console | cut -c1; cat /proc/self/stat | cut -d' ' -f7; echo hello > /dev/console",
     );
-    let mut created =
-        stage.create(Stdio::Terminal { size: Some(WindowSize { rows: 24, columns: 80 }) }).unwrap();
+    let mut created = stage
+        .create(Stdio::Terminal {
+            size: Some(WindowSize { rows: 24, columns: 80 }),
+            line_ends: LineEnds::Return,
+        })
+        .unwrap();
     let master = created.terminal.take().unwrap();
     created.start().unwrap();
     let text = read_terminal(master);
