@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use cgroup::{Layout, OwnGroups};
+use cgroup::{Layout, OwnGroups, Plan, systemd};
 use oci_spec::runtime::NamespaceKind;
 use runtime::seccomp::{Listener, compile};
 use runtime::{Advance, Affinity, CreateRequest, Created, Keyring, RootChange, Rootfs, Stdio};
@@ -33,6 +33,17 @@ pub struct CreateOptions {
     pub keyring: Keyring,
     /// How many descriptors from number 3 on the program inherits.
     pub preserved: u32,
+    /// Who makes the control group.
+    pub manager: GroupManager,
+}
+
+/// Who makes a control group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupManager {
+    /// We do, by making folders and writing files.
+    Files,
+    /// systemd does, as a unit of its own.
+    Systemd,
 }
 
 /// A container that was created just now, by this process. Dropped before it is let go, it is killed and removed.
@@ -56,7 +67,15 @@ impl Home {
         let linux = spec.linux.as_ref();
         let path = linux.map_or("", |linux| linux.cgroups_path.as_str());
         let resources = groups::resources(spec);
-        let plan = cgroup::Plan::for_container(&layout, &OwnGroups::read()?, path, id, &resources)?;
+        let plan = match options.manager {
+            GroupManager::Files => Plan::for_container(&layout, &OwnGroups::read()?, path, id, &resources)?,
+            GroupManager::Systemd => {
+                systemd::ensure_running()?;
+                let annotations = &spec.annotations;
+                let request = systemd::Request { cgroups_path: path, id, annotations, resources: &resources };
+                Plan::for_unit(&layout, &request)?
+            }
+        };
         let seccomp = linux.and_then(|linux| linux.seccomp.as_ref());
         let filter = seccomp.map(compile).transpose()?;
 
@@ -72,6 +91,7 @@ impl Home {
             rootfs: bundle.rootfs(),
             annotations: spec.annotations.clone(),
             cgroup_paths: plan.group().paths(),
+            cgroup_unit: plan.unit.as_ref().map(|unit| unit.name.clone()),
             has_own_pid_namespace: has_own_pid_namespace(bundle),
             has_late_hooks: has_late_hooks(bundle),
         };

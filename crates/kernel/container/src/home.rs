@@ -141,7 +141,11 @@ impl Container {
     /// # Errors
     /// When the hierarchies cannot be found.
     pub fn group(&self) -> Result<Group, ContainerError> {
-        Ok(Group::from_paths(&Layout::detect()?, &self.record.cgroup_paths)?)
+        let group = Group::from_paths(&Layout::detect()?, &self.record.cgroup_paths)?;
+        Ok(match &self.record.cgroup_unit {
+            Some(unit) => group.with_unit(unit),
+            None => group,
+        })
     }
 
     /// Its folder.

@@ -25,7 +25,7 @@ mod start;
 mod status;
 
 pub use bundle::{Bundle, parse_process};
-pub use create::{CreateOptions, Fresh};
+pub use create::{CreateOptions, Fresh, GroupManager};
 pub use error::{BundleError, ContainerError};
 pub use exec::ExecOptions;
 pub use home::{Container, Home};

@@ -35,6 +35,9 @@ pub struct Record {
     pub annotations: BTreeMap<String, String>,
     /// The folder of its control group by controller (v1), or under the empty name (v2).
     pub cgroup_paths: BTreeMap<String, PathBuf>,
+    /// The unit that the group is, where systemd made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cgroup_unit: Option<String>,
     /// Whether its processes are in a PID namespace of their own, and so end with the first.
     pub has_own_pid_namespace: bool,
     /// Whether its document has hooks for after its start or its end.

@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use container::{Bundle, CreateOptions};
+use container::{Bundle, CreateOptions, GroupManager};
 use runtime::{Keyring, LineEnds, RootChange, Stdio, WindowSize};
 
 use super::name;
@@ -27,9 +27,6 @@ pub(crate) enum Mode {
 
 pub(crate) fn launch(globals: &Globals, asked: &Asked, log: &mut Log, mode: Mode) -> Result<u8, Failure> {
     let name = name(asked)?;
-    if globals.systemd {
-        return Err(Failure::new("systemd not running on this host, cannot use systemd cgroups manager"));
-    }
     let folder = absolute(Path::new(asked.text("bundle").unwrap_or(".")))?;
     if asked.text("bundle").is_some() && !folder.is_dir() {
         return Err(Failure::new(format!("chdir {}: no such file or directory", folder.display())));
@@ -64,6 +61,7 @@ pub(crate) fn launch(globals: &Globals, asked: &Asked, log: &mut Log, mode: Mode
         root: if asked.is_on("no-pivot") { RootChange::Cover } else { RootChange::Pivot },
         keyring: if asked.is_on("no-new-keyring") { Keyring::Callers } else { Keyring::Own },
         preserved,
+        manager: if globals.systemd { GroupManager::Systemd } else { GroupManager::Files },
     };
     let home = globals.home();
     let mut fresh = home.create(name, &bundle, options)?;
