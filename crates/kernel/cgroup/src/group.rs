@@ -15,7 +15,7 @@ use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::io::Errno;
@@ -172,6 +172,41 @@ impl Group {
     #[must_use]
     pub fn with_unit(self, unit: impl Into<String>) -> Self {
         Self { unit: Some(unit.into()), ..self }
+    }
+
+    /// A group below this one, which has to exist: `paths` by controller, or under the empty name for all hierarchies.
+    /// Hierarchies that are not named stay with this group.
+    ///
+    /// # Errors
+    /// [`CgroupError::Unsupported`] for a path that leads out, an unknown controller, or a folder that is not there.
+    pub fn below(&self, paths: &BTreeMap<String, PathBuf>) -> Result<Self, CgroupError> {
+        let refuse = |text: String| Err(CgroupError::Unsupported(text));
+        let mut below = self.clone();
+        for (controller, path) in paths {
+            let leads_out = path.components().any(|part| matches!(part, Component::ParentDir));
+            if leads_out {
+                return refuse(format!("bad sub cgroup path: {} is not a sub cgroup path", path.display()));
+            }
+            let path = path.strip_prefix("/").unwrap_or(path);
+            let is_meant = |view: &&mut View| controller.is_empty() || view.controllers.contains(controller);
+            let mut meant = below.views.iter_mut().filter(is_meant).peekable();
+            if meant.peek().is_none() {
+                return refuse(format!("unknown controller {controller} in sub cgroup paths"));
+            }
+            for view in meant {
+                // Controllers that share a hierarchy name the same folder again.
+                let start = self.views.iter().find(|own| own.controllers == view.controllers);
+                view.folder = start.map_or(&view.folder, |own| &own.folder).join(path);
+                if !view.folder.is_dir() {
+                    return refuse(format!(
+                        "error adding pid {} to cgroups: open {}/cgroup.procs: no such file or directory",
+                        std::process::id(),
+                        view.folder.display()
+                    ));
+                }
+            }
+        }
+        Ok(below)
     }
 
     /// Its unit, where systemd manages it.
