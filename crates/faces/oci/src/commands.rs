@@ -1,5 +1,6 @@
 //! The commands, one a file.
 
+mod checkpoint;
 mod create;
 mod delete;
 mod events;
@@ -59,6 +60,7 @@ impl Arguments {
 
 /// All of them, in the order of the help.
 pub(crate) static ALL: &[&Command] = &[
+    &checkpoint::CHECKPOINT,
     &create::COMMAND,
     &delete::COMMAND,
     &events::COMMAND,
@@ -67,6 +69,7 @@ pub(crate) static ALL: &[&Command] = &[
     &list::COMMAND,
     &pause::PAUSE,
     &ps::COMMAND,
+    &checkpoint::RESTORE,
     &pause::RESUME,
     &run::COMMAND,
     &spec::COMMAND,

@@ -1,7 +1,8 @@
 //! A further process in a running container.
 
+use std::collections::BTreeMap;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::Process;
 use runtime::seccomp::{Listener, Program};
@@ -23,6 +24,8 @@ pub struct ExecOptions<'a> {
     pub stdio: Stdio,
     /// Whether a paused container will do: the process then waits with the others.
     pub ignores_pause: bool,
+    /// Groups below the container's that it enters, by controller; see [`cgroup::Group::below`].
+    pub groups: BTreeMap<String, PathBuf>,
     /// How many descriptors from number 3 on the program inherits.
     pub preserved: u32,
 }
@@ -43,7 +46,7 @@ impl Container {
             _ => {}
         }
         let init = self.process().ok_or(ContainerError::Status("cannot exec in a stopped container"))?;
-        let group = self.group()?;
+        let group = self.group()?.below(&options.groups)?;
         let path = self.folder.join(FILTER);
         let filter = if path.exists() { Some(Program::load(&path)?) } else { None };
         let document = self.document()?;

@@ -1,7 +1,8 @@
 //! `exec`.
 
+use std::collections::BTreeMap;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use container::{Bundle, Container, ExecOptions, parse_process};
 use oci_spec::runtime::Process;
@@ -76,7 +77,9 @@ fn exec(globals: &Globals, asked: &Asked) -> Result<u8, Failure> {
         Stdio::Inherit
     };
     let ignores_pause = asked.is_on("ignore-paused");
-    let mut child = container.exec(ExecOptions { process: &process, stdio, ignores_pause, preserved })?;
+    let groups = sub_groups(asked.list("cgroup"))?;
+    let mut child =
+        container.exec(ExecOptions { process: &process, stdio, ignores_pause, groups, preserved })?;
     let terminal = console.hand_over(child.terminal.take())?;
     if let Some(socket) = pidfd {
         console::send(&socket, "pidfd", child.pidfd.as_fd())?;
@@ -92,6 +95,34 @@ fn exec(globals: &Globals, asked: &Asked) -> Result<u8, Failure> {
         None => Ok(0),
         Some(foreground) => foreground.attend(child.pid, child.pidfd.as_fd(), terminal),
     }
+}
+
+/// Arguments of `--cgroup`: `controller[,controller…]:path` each, or one path alone.
+fn sub_groups(arguments: &[String]) -> Result<BTreeMap<String, PathBuf>, Failure> {
+    let invalid = |argument: &str, what: &str| {
+        Err(Failure::new(format!("invalid --cgroup argument: {argument} ({what})")))
+    };
+    let mut groups = BTreeMap::new();
+    for argument in arguments {
+        let Some((controllers, path)) = argument.split_once(':') else {
+            if arguments.len() > 1 {
+                return invalid(argument, "missing <controller>: prefix");
+            }
+            groups.insert(String::new(), PathBuf::from(argument));
+            continue;
+        };
+        for controller in controllers.split(',') {
+            if controller.is_empty() {
+                return invalid(argument, "empty <controller> prefix");
+            }
+            if groups.insert(controller.to_owned(), PathBuf::from(path)).is_some() {
+                return Err(Failure::new(format!(
+                    "invalid --cgroup argument(s): controller {controller} specified multiple times"
+                )));
+            }
+        }
+    }
+    Ok(groups)
 }
 
 /// The bundle's process with what the options change.
@@ -148,4 +179,25 @@ fn changed(container: &Container, asked: &Asked) -> Result<Process, Failure> {
         return Err(Failure::new("Cwd must be an absolute path"));
     }
     Ok(process)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn groups(arguments: &[&str]) -> Result<BTreeMap<String, PathBuf>, String> {
+        let arguments: Vec<_> = arguments.iter().map(ToString::to_string).collect();
+        sub_groups(&arguments).map_err(|failure| failure.text)
+    }
+
+    #[test]
+    fn groups_are_named_by_controller_or_once_for_all() {
+        let pair = |name: &str, path: &str| (name.to_owned(), PathBuf::from(path));
+        assert_eq!(groups(&["a"]), Ok(BTreeMap::from([pair("", "a")])));
+        let all = [pair("cpu", "x"), pair("cpuacct", "x"), pair("memory", "y")];
+        assert_eq!(groups(&["cpu,cpuacct:x", "memory:y"]), Ok(BTreeMap::from(all)));
+        assert!(groups(&["a", "b"]).unwrap_err().contains("missing <controller>: prefix"));
+        assert!(groups(&[":b"]).unwrap_err().contains("empty <controller> prefix"));
+        assert!(groups(&["a:b", "a:c"]).unwrap_err().contains("specified multiple times"));
+    }
 }

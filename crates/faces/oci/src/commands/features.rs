@@ -103,7 +103,7 @@ fn features() -> Features {
         linux: Linux {
             namespaces: vec!["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"],
             capabilities: runtime::capability::names().collect(),
-            cgroup: Cgroup { v1: true, v2: true, systemd: false, systemd_user: false, rdma: true },
+            cgroup: Cgroup { v1: true, v2: true, systemd: true, systemd_user: false, rdma: true },
             seccomp: Seccomp {
                 enabled: true,
                 actions: known::actions(),
