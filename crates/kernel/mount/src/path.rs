@@ -8,6 +8,8 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, readlinkat_raw};
 use rustix::io::Errno;
 
+use crate::defence::Defence;
+
 /// The kernel's limit of a path, its NUL included.
 const PATH_MAX: usize = 4096;
 
@@ -37,11 +39,19 @@ pub enum Links {
 /// # Errors
 /// The kernel's; AGAIN when renames raced with it again and again.
 pub fn open(root: BorrowedFd<'_>, path: &CStr, flags: OFlags, links: Links) -> Result<OwnedFd, Errno> {
-    let mut resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let mut resolve = ResolveFlags::empty();
+    if Defence::InRoot.is_on() {
+        resolve |= ResolveFlags::IN_ROOT;
+    }
+    if Defence::MagicLinks.is_on() {
+        resolve |= ResolveFlags::NO_MAGICLINKS;
+    }
     if links == Links::Refuse {
         resolve |= ResolveFlags::NO_SYMLINKS;
     }
     let path = if path.is_empty() { c"." } else { path };
+    // Links only shall lead out, in a test without this defence.
+    let path = if Defence::InRoot.is_on() { path } else { relative(path) };
     for _ in 0..64 {
         match openat2(root, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
             Err(Errno::AGAIN | Errno::INTR) => {}
@@ -51,13 +61,27 @@ pub fn open(root: BorrowedFd<'_>, path: &CStr, flags: OFlags, links: Links) -> R
     Err(Errno::AGAIN)
 }
 
+/// The same path without its leading slashes.
+fn relative(path: &CStr) -> &CStr {
+    let bytes = path.to_bytes_with_nul();
+    let start = bytes.iter().position(|byte| *byte != b'/').unwrap_or(0);
+    match bytes.get(start..).and_then(|rest| CStr::from_bytes_with_nul(rest).ok()) {
+        Some(rest) if !rest.is_empty() => rest,
+        _ => c".",
+    }
+}
+
 /// Opens `path` as the calling process sees it, once its own root is the stranger's: through no link that the kernel
 /// invents, since those of `/proc` could lead back out. `openat2(2)`, Linux 5.6.
 ///
 /// # Errors
 /// The kernel's; LOOP for such a link.
 pub fn open_from_inside(path: &CStr, flags: OFlags) -> Result<OwnedFd, Errno> {
-    openat2(CWD, path, flags | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::NO_MAGICLINKS)
+    let resolve = match Defence::MagicLinks.is_on() {
+        true => ResolveFlags::NO_MAGICLINKS,
+        false => ResolveFlags::empty(),
+    };
+    openat2(CWD, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve)
 }
 
 /// Opens what `path` names inside `root` as a place only (`O_PATH`), creating it and the folders on the way.

@@ -21,11 +21,13 @@ mod terminal;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use mount::defence::Defence;
 use mount::path::{self, Links};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::{DupFlags, Errno, dup3};
 use rustix::process::{setsid, umask};
 use rustix::thread::sched_setaffinity;
+use sys::credentials::set_dumpable;
 use sys::process::{Namespaces, close_between, close_from, execute, join_namespace, reset_signals, unshare};
 
 use crate::birth::OpenNamespaces;
@@ -135,6 +137,11 @@ fn forget_parents_end(common: &Common<'_>, theirs: &mut OwnedFd) {
 
 fn set_up_container<'a>(child: &'a ContainerChild<'_>) -> Result<Prepared<'a>, Failure> {
     begin_life()?;
+    // Alone in its PID namespace until its program begins, nobody there can look into it.
+    let is_alone = child.plan.namespaces.new.contains(Namespaces::PID) && child.common.gate.is_none();
+    if !is_alone && Defence::Hidden.is_on() {
+        set_dumpable(false).map_err(Step::Hide.failed())?;
+    }
     // The host's procfs is out of sight later.
     let label = identity::open_label(child.common.process)?;
     let namespaces = &child.plan.namespaces;
@@ -194,7 +201,9 @@ fn set_up_exec<'a>(child: &'a ExecChild<'_>) -> Result<Prepared<'a>, Failure> {
 /// What a process has to leave behind of its parent.
 fn begin_life() -> Result<(), Failure> {
     reset_signals();
-    setsid().map_err(Step::Session.failed())?;
+    if Defence::OwnSession.is_on() {
+        setsid().map_err(Step::Session.failed())?;
+    }
     umask(Mode::empty());
     Ok(())
 }

@@ -126,6 +126,7 @@ impl CreateError {
             Step::Birth => "error creating the container's process".to_owned(),
             Step::Clocks => "error setting the clocks of the time namespace".to_owned(),
             Step::Root => "error becoming root in the user namespace".to_owned(),
+            Step::Hide => "cannot hide the process".to_owned(),
             Step::Session => "setsid".to_owned(),
             Step::JoinNamespace => "error joining namespaces".to_owned(),
             Step::Hostname => "sethostname".to_owned(),

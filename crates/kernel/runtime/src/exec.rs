@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cgroup::{Attach, Group};
+use mount::defence::Defence;
 use oci_spec::runtime::{NamespaceKind, Process};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::process::{DumpableBehavior, dumpable_behavior};
@@ -109,7 +110,9 @@ pub fn exec(request: ExecRequest<'_>) -> Result<ExecChild, CreateError> {
     let pid_namespace = open_namespace(&place.join("ns/pid"))?;
     // Inherited by the child, and given back here: from its first instruction on, the container cannot trace it.
     let was_dumpable = matches!(dumpable_behavior(), Ok(DumpableBehavior::Dumpable));
-    set_dumpable(false).map_err(|errno| CreateError::step("cannot hide the joining process", errno))?;
+    if Defence::Hidden.is_on() {
+        set_dumpable(false).map_err(|errno| CreateError::step("cannot hide the joining process", errno))?;
+    }
     let born = in_pid_namespace(Some(pid_namespace.as_fd()), || {
         clone_process(birth, || run_exec(&joiner, &mut ours))
     });

@@ -60,10 +60,11 @@ pub(crate) enum Step {
     Birth,
     Clocks,
     Root,
+    Hide,
 }
 
 /// All steps, by number minus one.
-const STEPS: [Step; 50] = [
+const STEPS: [Step; 51] = [
     Step::Session,
     Step::JoinNamespace,
     Step::Hostname,
@@ -114,6 +115,7 @@ const STEPS: [Step; 50] = [
     Step::Birth,
     Step::Clocks,
     Step::Root,
+    Step::Hide,
 ];
 
 /// A step that failed.

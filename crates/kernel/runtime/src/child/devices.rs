@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use mount::defence::Defence;
 use mount::path::{self, Links, Target, ensure};
 use mount::tree;
 use rustix::fs::{
@@ -47,7 +48,8 @@ fn ensure_file(folder: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
     }
     let place = openat(folder, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
     match FileType::from_raw_mode(fstat(&place)?.st_mode) {
-        FileType::Symlink => Err(Errno::LOOP),
+        FileType::Symlink if Defence::PlainConsole.is_on() => Err(Errno::LOOP),
+        FileType::Symlink => openat(folder, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()),
         _ => Ok(place),
     }
 }

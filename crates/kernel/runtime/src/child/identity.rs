@@ -6,6 +6,7 @@
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use mount::defence::Defence;
 use mount::path;
 use rustix::fs::{
     Access, AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid, accessat, fchown, fstat, fstatfs, openat,
@@ -102,7 +103,9 @@ pub(super) fn prepare<'a>(
     if process.no_new_privileges {
         set_no_new_privileges().map_err(Step::NoNewPrivileges.failed())?;
     }
-    close_on_exec_from(common.preserved.saturating_add(3)).map_err(Step::CloseOnExec.failed())?;
+    if Defence::ClosedDescriptors.is_on() {
+        close_on_exec_from(common.preserved.saturating_add(3)).map_err(Step::CloseOnExec.failed())?;
+    }
     let failed = Step::Capabilities.failed();
     let kept = capabilities().map_err(&failed)?;
     // Another user than root has lost the effective set, not the permitted one.
@@ -119,8 +122,8 @@ pub(super) fn prepare<'a>(
     match &process.capabilities {
         Some(sets) => {
             let effective = sets.effective;
-            let sets_of_three =
-                Capabilities { effective, permitted: sets.permitted, inheritable: sets.inheritable };
+            let inheritable = if Defence::Inheritable.is_on() { sets.inheritable } else { kept.inheritable };
+            let sets_of_three = Capabilities { effective, permitted: sets.permitted, inheritable };
             set_capabilities(sets_of_three).map_err(&failed)?;
             set_ambient(sets.ambient).map_err(Step::AmbientSet.failed())?;
         }

@@ -3,6 +3,7 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use mount::defence::Defence;
 use mount::path::{self, Links, Target, ensure};
 use mount::tree::{self, NewFilesystem};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, fstatfs, major, minor, openat};
@@ -167,7 +168,8 @@ fn attach_bind(clone: BorrowedFd<'_>, kind: Target, target: BorrowedFd<'_>) -> R
 
 /// The place of a mount, made if need be; and whether it was there.
 fn find_target(root: BorrowedFd<'_>, plan: &MountPlan, kind: Target) -> Result<(OwnedFd, bool), Errno> {
-    match path::open(root, &plan.destination, OFlags::PATH, plan.links) {
+    let links = if Defence::PlainProc.is_on() { plan.links } else { Links::Follow };
+    match path::open(root, &plan.destination, OFlags::PATH, links) {
         Ok(target) => Ok((target, true)),
         Err(Errno::NOENT) => {
             let made = ensure(root, &plan.destination, kind)?;
@@ -221,7 +223,7 @@ fn octal(mode: u32, buffer: &mut [u8; 6]) -> &CStr {
 fn ensure_work_folder(root: BorrowedFd<'_>, folder: &CStr) -> Result<(), Failure> {
     match ensure(root, folder, Target::Folder) {
         // Links of procfs are refused later, when the folder is entered.
-        Ok(_) | Err(Errno::LOOP) => Ok(()),
+        Ok(_) | Err(Errno::LOOP | Errno::XDEV) => Ok(()),
         Err(errno) => Err(Step::WorkFolder.failed()(errno)),
     }
 }
@@ -232,12 +234,13 @@ fn write_sysctls(root: BorrowedFd<'_>, sysctls: &[(CString, Vec<u8>)]) -> Result
     }
     let failed = Step::Sysctl.failed();
     let proc = open_folder(root, c"/proc").map_err(&failed)?;
-    if fstatfs(&proc).map_err(&failed)?.f_type != PROCFS {
-        return Err(failed(Errno::NODEV));
-    }
     for (index, (file, value)) in sysctls.iter().enumerate() {
         let failed = Step::Sysctl.failed_at(index);
         let file = path::open(proc.as_fd(), file, OFlags::WRONLY, Links::Refuse).map_err(&failed)?;
+        // The file itself: what a stranger mounts there is no parameter of the kernel's.
+        if Defence::RealProcfs.is_on() && fstatfs(&file).map_err(&failed)?.f_type != PROCFS {
+            return Err(failed(Errno::NODEV));
+        }
         rustix::io::write(&file, value).map_err(&failed)?;
     }
     Ok(())
@@ -297,6 +300,9 @@ fn mask(root: BorrowedFd<'_>, places: &[CString]) -> Result<(), Failure> {
 fn open_null(root: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     let null = path::open(root, c"/dev/null", OFlags::PATH, Links::Follow)?;
     let stat = fstat(&null)?;
+    if !Defence::RealNull.is_on() {
+        return Ok(null);
+    }
     let is_char = FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice;
     if is_char && (major(stat.st_rdev), minor(stat.st_rdev)) == (1, 3) { Ok(null) } else { Err(Errno::NODEV) }
 }
