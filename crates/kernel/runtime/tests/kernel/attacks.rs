@@ -1,5 +1,8 @@
 //! Images that try to reach the host.
 
+mod known;
+mod processes;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 
