@@ -53,7 +53,12 @@ impl From<Bind> for Reach {
 pub fn parse<S: AsRef<str>>(options: &[S]) -> Result<MountOptions, NulError> {
     let mut parsed = MountOptions::default();
     for option in options.iter().map(AsRef::as_ref) {
-        if let Some(change) = attribute(option) {
+        if option == "atime" {
+            // Takes `noatime` back; by itself it says nothing about a mount that is there already.
+            parsed.attributes.set &= !NO_ATIME;
+        } else if option == "ratime" {
+            apply(&mut parsed.recursive, (ATIME_FIELD, 0));
+        } else if let Some(change) = attribute(option) {
             apply(&mut parsed.attributes, change);
         } else if let Some(change) = option.strip_prefix('r').and_then(attribute) {
             apply(&mut parsed.recursive, change);
@@ -169,7 +174,7 @@ fn attribute(option: &str) -> Option<Bits> {
         "exec" => (NO_EXEC, 0),
         "noatime" => (ATIME_FIELD, NO_ATIME),
         "strictatime" => (ATIME_FIELD, STRICT_ATIME),
-        "relatime" | "atime" => (ATIME_FIELD, 0),
+        "relatime" => (ATIME_FIELD, 0),
         "nodiratime" => (0, NO_DIR_ATIME),
         "diratime" => (NO_DIR_ATIME, 0),
         "nosymfollow" => (0, NO_SYMFOLLOW),

@@ -12,6 +12,7 @@
 //!   streams, label, user, program found, filter, capabilities → Ready ─ Begin → exec
 //! ```
 
+mod binds;
 mod cgroups;
 mod devices;
 mod identity;
@@ -38,6 +39,7 @@ use crate::process::{LineEnds, WindowSize};
 use crate::report::{BEGIN, CGROUP_IS_THERE, Failure, HOOKS_DONE, IDS_ARE_MAPPED, Message, Step, words};
 use crate::seccomp;
 
+pub(crate) use binds::change_clone;
 pub(crate) use cgroups::CgroupView;
 use identity::Prepared;
 pub(crate) use rootfs::PreparedMount;

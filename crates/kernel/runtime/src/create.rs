@@ -43,6 +43,14 @@ pub enum Rootfs {
 }
 
 impl Rootfs {
+    /// The folder, if it is one of the host.
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Path(path) => Some(path),
+            Self::Overlay(_) => None,
+        }
+    }
+
     /// Mounts it, attached nowhere.
     ///
     /// # Errors
@@ -194,7 +202,7 @@ pub fn create(
 ) -> Result<Created, CreateError> {
     let advance = std::mem::take(&mut request.options.advance);
     let mut cgroup = GroupGuard(advance.group);
-    let mut plan = ContainerPlan::new(request.spec)?;
+    let mut plan = ContainerPlan::new(request.spec, request.rootfs.path())?;
     let network =
         advance.network.filter(|_| plan.net_devices.is_empty() && plan.namespaces.takes_ready_network());
     let process = request
@@ -246,7 +254,7 @@ pub fn create(
             preserved: request.options.preserved,
         },
         root_place,
-        hooks: CreateHooks::new(request.id, request.spec, request.options.bundle)?,
+        hooks: CreateHooks::new(request.id, request.spec, request.options.bundle, &process.environment)?,
         root_change: request.options.root,
         root,
     };

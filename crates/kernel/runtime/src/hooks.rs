@@ -180,6 +180,7 @@ impl CreateHooks {
         id: &str,
         spec: &oci_spec::runtime::Spec,
         bundle: Option<&Path>,
+        environment: &StringArray,
     ) -> Result<Option<Self>, CreateError> {
         let Some(hooks) = &spec.hooks else { return Ok(None) };
         let kinds = [
@@ -203,7 +204,9 @@ impl CreateHooks {
             annotations: spec.annotations.clone(),
         };
         let outer = inherited();
-        let inner = spec.process.as_ref().map(|process| process.env.clone()).unwrap_or_default();
+        // As the program has it, with its home.
+        let inner = environment.strings().iter().map(|entry| entry.to_string_lossy().into_owned());
+        let inner: Vec<_> = inner.collect();
         Ok(Some(Self {
             in_runtime: [
                 HookList::new(hooks, HookKind::Prestart, &outer)?,

@@ -1,6 +1,7 @@
 //! What a child shall do, computed from the documents before there is a child: everything in the form the kernel takes,
 //! so that the child itself decides little and allocates nothing.
 
+mod binds;
 mod devices;
 mod mounts;
 mod namespaces;
@@ -8,12 +9,14 @@ mod process;
 mod scheduling;
 
 use std::ffi::{CString, NulError};
+use std::path::Path;
 
 use oci_spec::runtime::{Linux, NamespaceKind, NetDevice, Spec};
 use sys::mount::{Propagation, Reach};
 
 use crate::error::CreateError;
 
+pub(crate) use binds::attributes_of;
 pub(crate) use devices::DevicePlan;
 pub(crate) use mounts::{BindPlan, IdSource, MountKind, MountPlan};
 pub(crate) use namespaces::{IdMaps, NamespacePlan};
@@ -44,7 +47,7 @@ pub(crate) struct ContainerPlan {
 
 impl ContainerPlan {
     /// Computes the plan. Pure.
-    pub(crate) fn new(spec: &Spec) -> Result<Self, CreateError> {
+    pub(crate) fn new(spec: &Spec, root: Option<&Path>) -> Result<Self, CreateError> {
         let linux = spec.linux.clone().unwrap_or_default();
         refuse_unsupported(&linux)?;
         check_names(spec, &linux)?;
@@ -67,7 +70,8 @@ impl ContainerPlan {
             .mounts
             .iter()
             .map(|mount| {
-                MountPlan::new(mount, plan.root_propagation, plan.namespaces.has_user(), &linux.mount_label)
+                let has_user_namespace = plan.namespaces.has_user();
+                MountPlan::new(mount, plan.root_propagation, has_user_namespace, &linux.mount_label, root)
             })
             .collect::<Result<_, _>>()?;
         let is_dev_bound = plan
@@ -226,7 +230,7 @@ mod tests {
         let mut spec = Spec { linux: Some(serde_json::from_str(json).unwrap()), ..Spec::default() };
         let linux = spec.linux.get_or_insert_default();
         linux.namespaces.push(serde_json::from_str(r#"{"type": "mount"}"#).unwrap());
-        ContainerPlan::new(&spec).map_err(|error| error.to_string())
+        ContainerPlan::new(&spec, None).map_err(|error| error.to_string())
     }
 
     #[test]

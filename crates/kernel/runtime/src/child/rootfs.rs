@@ -12,6 +12,7 @@ use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_change, unmount};
 use rustix::process::{chdir, chroot, fchdir, pivot_root};
 use sys::mount::{AttributeChange, Propagation, READ_ONLY, Reach, change_attributes, change_attributes_at};
 
+use super::binds::clone_inside;
 use super::cgroups::mount_cgroup;
 use super::devices::{bind_console, make_devices};
 use super::{CgroupDoor, ContainerChild, Streams, open_folder, pass_hooks, terminal};
@@ -29,6 +30,8 @@ pub(crate) enum PreparedMount {
     InChild,
     /// A clone, ready to be attached, and what it has to be attached to.
     Clone(OwnedFd, Target),
+    /// A user namespace for the ids of a clone that the child makes.
+    Ids(OwnedFd),
 }
 
 /// Builds everything and makes it the root. Gives the slave of the terminal, if there is one.
@@ -123,9 +126,20 @@ fn perform(
     cgroup: &mut CgroupDoor<'_>,
 ) -> Result<(), Failure> {
     let root = child.root.as_fd();
-    let kind = match prepared {
-        PreparedMount::InChild => Target::Folder,
-        PreparedMount::Clone(_, kind) => *kind,
+    let failed = Step::Mount.failed_at(index);
+    let inside = match (&plan.kind, prepared) {
+        (_, PreparedMount::Clone(..)) => None,
+        (MountKind::Bind(bind), PreparedMount::Ids(ids)) => {
+            Some(clone_inside(root, bind, Some(ids.as_fd())).map_err(&failed)?)
+        }
+        (MountKind::Bind(bind), PreparedMount::InChild) => {
+            Some(clone_inside(root, bind, None).map_err(&failed)?)
+        }
+        _ => None,
+    };
+    let kind = match (prepared, &inside) {
+        (PreparedMount::Clone(_, kind), _) | (_, Some((_, kind))) => *kind,
+        _ => Target::Folder,
     };
     let (target, was_there) = find_target(root, plan, kind).map_err(Step::MountTarget.failed_at(index))?;
     // `/proc` itself is covered by a proc of the container's own; inside it, only what may be replaced.
@@ -133,7 +147,9 @@ fn perform(
     if is_inside_proc && !plan.may_cover_proc && !plan.destination_is("/proc") {
         return Err(Step::MountInsideProc.failed_at(index)(Errno::PERM));
     }
-    let failed = Step::Mount.failed_at(index);
+    if let Some((clone, kind)) = inside {
+        return attach_bind(clone.as_fd(), kind, target.as_fd()).map_err(failed);
+    }
     match (&plan.kind, prepared) {
         (MountKind::Bind(_), PreparedMount::Clone(clone, kind)) => {
             attach_bind(clone.as_fd(), *kind, target.as_fd())
@@ -141,7 +157,7 @@ fn perform(
         (MountKind::New { propagation, .. }, PreparedMount::Clone(mount, _)) => {
             attach_new(mount.as_fd(), target.as_fd(), propagation)
         }
-        (MountKind::New { filesystem, takes_mode, propagation, .. }, PreparedMount::InChild) => {
+        (MountKind::New { filesystem, takes_mode, propagation, .. }, _) => {
             mount_new(filesystem, (*takes_mode && was_there).then_some(target.as_fd()))
                 .and_then(|mount| attach_new(mount.as_fd(), target.as_fd(), propagation))
         }
@@ -150,7 +166,7 @@ fn perform(
             return mount_cgroup(child, plan, *attributes, target.as_fd())
                 .map_err(Step::CgroupMount.failed_at(index));
         }
-        (MountKind::Bind(_), PreparedMount::InChild) => Err(Errno::NOENT),
+        (MountKind::Bind(_), _) => Err(Errno::NOENT),
     }
     .map_err(failed)
 }

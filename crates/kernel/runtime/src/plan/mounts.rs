@@ -9,6 +9,7 @@ use mount::tree::NewFilesystem;
 use oci_spec::runtime::Mount;
 use sys::mount::{AttributeChange, Propagation, READ_ONLY, Reach};
 
+use super::binds::BindAttributes;
 use super::namespaces::IdMaps;
 use super::text;
 use crate::error::CreateError;
@@ -54,7 +55,9 @@ pub(crate) enum MountKind {
 pub(crate) struct BindPlan {
     pub(crate) source: PathBuf,
     pub(crate) reach: Reach,
-    pub(crate) attributes: AttributeChange,
+    /// The source inside the root file system, if it lies there: it is what earlier mounts have made of it.
+    pub(crate) inside: Option<CString>,
+    pub(crate) attributes: BindAttributes,
     pub(crate) recursive: AttributeChange,
     pub(crate) propagation: Vec<(Propagation, Reach)>,
     pub(crate) ids: Option<(IdSource, Reach)>,
@@ -90,9 +93,12 @@ impl MountPlan {
         root_propagation: Propagation,
         has_user_namespace: bool,
         label: &str,
+        root: Option<&Path>,
     ) -> Result<Self, CreateError> {
         let options = options::parse(&mount.options)?;
         let destination = clean(&mount.destination);
+        // Some give it as the host sees it.
+        let destination = strip(&destination, root).unwrap_or(destination);
         let shown = destination.to_string_lossy().into_owned();
         let is_bind = mount.kind == "bind" || options.bind.is_some();
         let ids = ids(mount, &options, is_bind, has_user_namespace)?;
@@ -128,7 +134,7 @@ impl MountPlan {
             may_cover_proc,
             is_readonly_at_last,
             kind: if is_bind {
-                MountKind::Bind(bind(mount, options, root_propagation, ids))
+                MountKind::Bind(bind(mount, options, root_propagation, ids, root, has_user_namespace)?)
             } else if mount.kind == "cgroup" || mount.kind == "cgroup2" {
                 MountKind::Cgroup { attributes: options.attributes.set }
             } else {
@@ -178,19 +184,23 @@ fn bind(
     options: MountOptions,
     root_propagation: Propagation,
     ids: Option<(IdSource, Reach)>,
-) -> BindPlan {
+    root: Option<&Path>,
+    has_user_namespace: bool,
+) -> Result<BindPlan, CreateError> {
     let mut propagation = options.propagation;
     if propagation.is_empty() {
         propagation.push((root_propagation, Reach::Tree));
     }
-    BindPlan {
+    let inside = strip(&clean(&mount.source), root).filter(|_| mount.source.starts_with('/'));
+    Ok(BindPlan {
         source: PathBuf::from(&mount.source),
+        inside: inside.map(|inside| text(&inside.to_string_lossy())).transpose()?,
         reach: options.bind.map_or(Reach::One, Reach::from),
-        attributes: options.attributes,
+        attributes: BindAttributes::new(options.attributes, has_user_namespace),
         recursive: options.recursive,
         propagation,
         ids,
-    }
+    })
 }
 
 fn filesystem(
@@ -220,6 +230,13 @@ fn filesystem(
     })
 }
 
+/// The part of a path below the root file system, from its root on.
+fn strip(path: &Path, root: Option<&Path>) -> Option<PathBuf> {
+    let root = root.filter(|root| *root != Path::new("/"))?;
+    let below = path.strip_prefix(root).ok().filter(|below| !below.as_os_str().is_empty())?;
+    Some(Path::new("/").join(below))
+}
+
 /// A path from the root without `.` and `..`, by its text alone; links are for the kernel.
 fn clean(path: &str) -> PathBuf {
     let mut clean = PathBuf::from("/");
@@ -242,8 +259,14 @@ mod tests {
     use super::*;
 
     fn planned(json: &str) -> Result<MountPlan, String> {
-        MountPlan::new(&serde_json::from_str(json).unwrap(), Propagation::Private, false, "")
-            .map_err(|error| error.to_string())
+        MountPlan::new(
+            &serde_json::from_str(json).unwrap(),
+            Propagation::Private,
+            false,
+            "",
+            Some(Path::new("/root/fs")),
+        )
+        .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -278,8 +301,26 @@ mod tests {
     fn a_bind_without_propagation_takes_that_of_the_root() {
         let plan = planned(r#"{"destination": "/x", "source": "/s", "options": ["rbind", "ro"]}"#).unwrap();
         let MountKind::Bind(bind) = plan.kind else { panic!() };
-        assert_eq!((bind.reach, bind.attributes.set), (Reach::Tree, READ_ONLY));
+        assert_eq!((bind.reach, bind.inside), (Reach::Tree, None));
         assert_eq!(bind.propagation, [(Propagation::Private, Reach::Tree)]);
+    }
+
+    #[test]
+    fn paths_below_the_root_file_system_are_taken_from_there() {
+        let of = |json: &str| {
+            let plan = planned(json).unwrap();
+            let MountKind::Bind(bind) = plan.kind else { panic!() };
+            (plan.destination, bind.inside)
+        };
+        assert_eq!(
+            of(r#"{"destination": "/root/fs/a", "source": "/root/./fs/b/c", "options": ["bind"]}"#),
+            (c"/a".to_owned(), Some(c"/b/c".to_owned()))
+        );
+        assert_eq!(
+            of(r#"{"destination": "/root/fsa", "source": "/root/fs/../b", "options": ["bind"]}"#),
+            (c"/root/fsa".to_owned(), None)
+        );
+        assert_eq!(of(r#"{"destination": "/a", "source": "/root/fs", "options": ["bind"]}"#).1, None);
     }
 
     #[test]

@@ -5,14 +5,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use mount::copy::copy_contents;
 use mount::path::{self, Links, Target};
 use mount::tree::{self, NewFilesystem};
-use rustix::fs::{FileType, Mode, OFlags, fstat, fstatfs, openat};
+use rustix::fs::{Mode, OFlags, fstat, fstatfs, openat};
 use rustix::io::Errno;
-use sys::mount::{AttributeChange, Reach, change_attributes, map_ids};
 
 use crate::birth::{make_user_namespace, open_namespace};
-use crate::child::PreparedMount;
+use crate::child::{PreparedMount, change_clone};
 use crate::error::CreateError;
-use crate::plan::{BindPlan, IdSource, MountKind, MountPlan, NamespacePlan};
+use crate::plan::{IdSource, MountKind, MountPlan, NamespacePlan};
 
 /// `PROC_SUPER_MAGIC` (linux/magic.h).
 const PROCFS: i64 = 0x9fa0;
@@ -36,17 +35,20 @@ pub(crate) fn prepare(
     match &plan.kind {
         MountKind::Bind(bind) => {
             let namespace = match &bind.ids {
-                Some((source, reach)) => Some((id_namespace(source, namespaces)?, *reach)),
+                Some((source, _)) => Some(id_namespace(source, namespaces)?),
                 None => None,
             };
-            let clone = clone_bind(bind, namespace).map_err(failed)?;
-            let stat = fstat(&clone).map_err(failed)?;
-            let is_folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+            if bind.inside.is_some() {
+                return Ok(namespace.map_or(PreparedMount::InChild, PreparedMount::Ids));
+            }
+            let clone = tree::clone_path(&bind.source, bind.reach).map_err(failed)?;
+            let target = change_clone(clone.as_fd(), bind, namespace.as_ref().map(AsFd::as_fd));
+            let target = target.map_err(failed)?;
             if plan.destination_is("/proc") && fstatfs(&clone).map_err(failed)?.f_type != PROCFS {
                 let text = "\"/proc\" cannot be mounted because it is not of type proc";
                 return Err(CreateError::Invalid(text.to_owned()));
             }
-            Ok(PreparedMount::Clone(clone, if is_folder { Target::Folder } else { Target::File }))
+            Ok(PreparedMount::Clone(clone, target))
         }
         MountKind::New { filesystem, takes_mode, copies_up: true, .. } => {
             match copy_up(root, plan, filesystem, *takes_mode).map_err(failed)? {
@@ -56,27 +58,6 @@ pub(crate) fn prepare(
         }
         _ => Ok(PreparedMount::InChild),
     }
-}
-
-fn clone_bind(bind: &BindPlan, ids: Option<(OwnedFd, Reach)>) -> Result<OwnedFd, Errno> {
-    let clone = tree::clone_path(&bind.source, bind.reach)?;
-    let change = |reach, change: AttributeChange| {
-        if change == AttributeChange::default() {
-            Ok(())
-        } else {
-            change_attributes(clone.as_fd(), reach, change)
-        }
-    };
-    if let Some((namespace, reach)) = ids {
-        map_ids(clone.as_fd(), reach, namespace.as_fd())?;
-    }
-    change(Reach::One, bind.attributes)?;
-    change(Reach::Tree, bind.recursive)?;
-    for (propagation, reach) in &bind.propagation {
-        let propagation = AttributeChange { propagation: Some(*propagation), ..AttributeChange::default() };
-        change(*reach, propagation)?;
-    }
-    Ok(clone)
 }
 
 /// A user namespace with the ids of a mount. The container's own is not there yet: one like it serves.

@@ -25,7 +25,11 @@ fn stage_with_hooks(log: &Path) -> (Stage, Hooks) {
         create_container: vec![hook(&format!(
             "(echo createContainer $(hostname) $(grep -c devpts /proc/self/mountinfo); cat; echo) >> {log}"
         ))],
-        start_container: vec![hook("(echo startContainer $(hostname); cat; echo) >> /tmp/log")],
+        // Without an environment of its own it has the program's.
+        start_container: vec![Hook {
+            env: Vec::new(),
+            ..hook("(echo startContainer $(hostname); cat; echo) >> /tmp/log; : ${HOME:?}")
+        }],
         ..Hooks::default()
     };
     (Stage::script("echo program; cat /tmp/log"), hooks)

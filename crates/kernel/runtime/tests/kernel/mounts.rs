@@ -152,3 +152,24 @@ fn labels_of_mounts_need_selinux() {
         assert!(text.contains("selinux is disabled or not supported"), "{text}");
     }
 }
+
+#[test]
+fn a_bind_with_options_has_these_and_no_others() {
+    use rustix::mount::{MountFlags, mount_remount};
+    let mut stage = Stage::script("grep ' /v[a-c] ' /proc/self/mountinfo | cut -d' ' -f5,6");
+    let source = source(&stage, "vol", 0);
+    with_own_mounts(move || {
+        mount_tmpfs(&source);
+        let flags = MountFlags::BIND | MountFlags::NOEXEC | MountFlags::NOATIME;
+        mount_remount(source.as_str(), flags, "").unwrap();
+        for (place, options) in
+            [("/va", r#""bind""#), ("/vb", r#""bind", "nosuid""#), ("/vc", r#""bind", "ro", "relatime""#)]
+        {
+            stage.mount(&format!(
+                r#"{{"destination": "{place}", "source": "{source}", "options": [{options}]}}"#
+            ));
+        }
+        let output = stage.run().output();
+        assert_eq!(output, "/va rw,noexec,noatime\n/vb rw,nosuid,noatime\n/vc ro,relatime\n");
+    });
+}
