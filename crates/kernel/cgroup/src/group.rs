@@ -62,15 +62,6 @@ pub struct View {
     pub folder: PathBuf,
 }
 
-/// How a process enters a group cheaply.
-#[derive(Debug)]
-pub enum Attach {
-    /// v1: the single-threaded child itself writes `0` to each of these files.
-    Tasks(Vec<CString>),
-    /// v2: the child is born in this folder.
-    Born(OwnedFd),
-}
-
 /// Which processes of a group are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
@@ -226,23 +217,38 @@ impl Group {
         self.views.iter().any(|view| view.folder.exists())
     }
 
-    /// How a process enters it.
+    /// Where a process is born that shall be in it (`CLONE_INTO_CGROUP`): the folder on v2, that of the unified hierarchy
+    /// on a hybrid host; absent on plain v1.
     ///
     /// # Errors
-    /// When the folder (v2) cannot be opened.
-    pub fn attach(&self) -> Result<Attach, CgroupError> {
-        match (self.version, self.views.first()) {
-            (Version::V2, Some(view)) => open_folder(&view.folder)
-                .map(Attach::Born)
-                .map_err(|errno| CgroupError::file("open", &view.folder)(errno.into())),
-            _ => {
-                let file = |view: &View| {
-                    let name = if view.controllers.is_empty() { "cgroup.procs" } else { "tasks" };
-                    CString::new(view.folder.join(name).as_os_str().as_bytes()).ok()
-                };
-                Ok(Attach::Tasks(self.views.iter().filter_map(file).collect()))
-            }
-        }
+    /// When the folder cannot be opened.
+    pub fn birthplace(&self) -> Result<Option<OwnedFd>, CgroupError> {
+        let folder = self.unified_folder();
+        folder
+            .map(|folder| {
+                open_folder(folder).map_err(|errno| CgroupError::file("open", folder)(errno.into()))
+            })
+            .transpose()
+    }
+
+    /// The `tasks` files of v1: the single-threaded child itself writes `0` to each.
+    #[must_use]
+    pub fn tasks(&self) -> Vec<CString> {
+        let views =
+            self.views.iter().filter(|view| self.version == Version::V1 && !view.controllers.is_empty());
+        views.filter_map(|view| CString::new(view.folder.join("tasks").as_os_str().as_bytes()).ok()).collect()
+    }
+
+    /// Moves a process into the folder of its unified hierarchy, where it could not be born there. Waits for a grace
+    /// period of the kernel.
+    ///
+    /// # Errors
+    /// When it cannot be moved.
+    pub fn enter_unified(&self, pid: u32) -> Result<(), CgroupError> {
+        let Some(procs) = self.unified_folder().map(|folder| folder.join("cgroup.procs")) else {
+            return Ok(());
+        };
+        fs::write(&procs, pid.to_string()).map_err(CgroupError::file("write", &procs))
     }
 
     /// The processes in the group and below, in ascending order.
@@ -277,7 +283,7 @@ impl Group {
         self.views.iter().find(own).map(|view| view.folder.as_path())
     }
 
-    /// The folder in the unified hierarchy, which a hybrid host has beside the others.
+    /// The folder in the unified hierarchy: the one on v2, and the one that a hybrid host has beside the others.
     pub(crate) fn unified_folder(&self) -> Option<&Path> {
         self.views.iter().find(|view| view.controllers.is_empty()).map(|view| view.folder.as_path())
     }

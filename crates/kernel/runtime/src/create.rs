@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cgroup::{Attach, Version};
+use cgroup::Version;
 use mount::tree;
 use oci_spec::runtime::Spec;
 use rustix::io::Errno;
@@ -23,8 +23,8 @@ use crate::handshake::{Pause, Setback, Ward};
 use crate::hooks::{CreateHooks, HookKind};
 use crate::label;
 use crate::options::{CreateOptions, Keyring};
-use crate::plan::{ContainerPlan, ProcessPlan, personality, text};
-use crate::prepare::{GroupGuard, devices, prepare, tasks, views};
+use crate::plan::{ContainerPlan, NamespacePlan, ProcessPlan, personality, text};
+use crate::prepare::{GroupGuard, devices, prepare, views};
 use crate::process::{Stdio, UserWish, find_user};
 use crate::report::{BEGIN, CGROUP_IS_THERE, Failure, HOOKS_DONE, IDS_ARE_MAPPED, Step};
 use crate::seccomp::Program;
@@ -249,7 +249,7 @@ pub fn create(
             process: &process,
             streams: request.stdio.into_streams()?,
             filter: request.seccomp,
-            tasks: tasks(group.as_ref())?,
+            tasks: group.as_ref().map(cgroup::Group::tasks).unwrap_or_default(),
             gate: request.gate,
             preserved: request.options.preserved,
         },
@@ -266,7 +266,11 @@ pub fn create(
         }
         _ => CreateError::from_child(setback, Some(&plan), &process, &tasks),
     };
-    let outsider = plan.namespaces.has_user().then_some(tasks.as_slice());
+    let outsider = Outsider {
+        tasks: if plan.namespaces.has_user() { &tasks } else { &[] },
+        enters_unified: plan.namespaces.needs_vanguard()
+            || request.cgroup.is_some_and(|plan| plan.unit.is_some()),
+    };
     let meanwhile = while_mounted(&mut ward, request.cgroup, &mut cgroup, outsider, network, while_mounting);
     if let Err(error) = meanwhile {
         // A child that is gone is a reason for the other failure, and says more.
@@ -310,12 +314,21 @@ fn move_devices(plan: &ContainerPlan, pid: u32) -> Result<(), CreateError> {
     Ok(())
 }
 
+/// What the child cannot do to enter its cgroup.
+#[derive(Debug, Clone, Copy)]
+struct Outsider<'a> {
+    /// The root of a user namespace may not write there.
+    tasks: &'a [CString],
+    /// It could not be born there.
+    enters_unified: bool,
+}
+
 /// Work of the parent that the child does not wait for, or not at once.
 fn while_mounted(
     ward: &mut Ward,
     plan: Option<&cgroup::Plan>,
     guard: &mut GroupGuard,
-    outsider: Option<&[CString]>,
+    outsider: Outsider<'_>,
     network: Option<OwnedFd>,
     while_mounting: &mut Meanwhile<'_>,
 ) -> Result<(), CreateError> {
@@ -323,8 +336,10 @@ fn while_mounted(
         if guard.0.is_none() {
             guard.0 = Some(plan.apply()?);
         }
-        // The root of a user namespace may not write there itself.
-        for file in outsider.unwrap_or_default() {
+        if let Some(group) = guard.0.as_ref().filter(|_| outsider.enters_unified) {
+            group.enter_unified(ward.pid())?;
+        }
+        for file in outsider.tasks {
             let path = OsStr::from_bytes(file.to_bytes());
             fs::write(path, ward.pid().to_string()).map_err(|cause| {
                 let errno = Errno::from_io_error(&cause).unwrap_or(Errno::IO);
@@ -366,28 +381,35 @@ fn bear(
     guard: &mut GroupGuard,
     mut ours: OwnedFd,
 ) -> Result<Ward, CreateError> {
-    let folder = match cgroup.filter(|plan| plan.version == Version::V2) {
-        Some(plan) => {
-            let group = match guard.0.take() {
-                Some(group) => group,
-                None => plan.apply()?,
-            };
-            match guard.0.insert(group).attach()? {
-                Attach::Born(folder) => Some(folder),
-                Attach::Tasks(_) => None,
-            }
-        }
-        None => None,
-    };
     let namespaces = &child.plan.namespaces;
+    let folder = birthplace(cgroup, guard, namespaces)?;
     let folder = folder.as_ref().map(AsFd::as_fd);
-    let born = birth::bear(namespaces, &child.namespaces, folder, || run_container(child, &mut ours))?;
-    let ward = Ward::new(born, ours, LIMIT);
+    let born = birth::bear(namespaces, &child.namespaces, folder, || run_container(child, &mut ours));
+    if let (Err(_), Some(plan), None) = (&born, cgroup, &guard.0) {
+        let _ = plan.group().remove();
+    }
+    let ward = Ward::new(born?, ours, LIMIT);
     if let Some(maps) = &namespaces.ids {
         birth::map_ids(ward.pid(), maps)?;
         ward.say(IDS_ARE_MAPPED);
     }
     Ok(ward)
+}
+
+/// Where the child is born so that it is in its group from the first: that is free, and moving it is not.
+fn birthplace(
+    cgroup: Option<&cgroup::Plan>,
+    guard: &mut GroupGuard,
+    namespaces: &NamespacePlan,
+) -> Result<Option<OwnedFd>, CreateError> {
+    let Some(plan) = cgroup else { return Ok(None) };
+    match &guard.0 {
+        Some(group) => Ok(group.birthplace()?),
+        None if plan.version == Version::V2 => Ok(guard.0.insert(plan.apply()?).birthplace()?),
+        // The vanguard has left the user namespace that may use the folder.
+        None if namespaces.needs_vanguard() => Ok(None),
+        None => Ok(plan.make_birthplace()?),
+    }
 }
 
 pub(crate) fn available() -> Result<sys::credentials::CapabilitySet, CreateError> {

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cgroup::{Attach, Group};
+use cgroup::Group;
 use mount::defence::Defence;
 use oci_spec::runtime::{NamespaceKind, Process};
 use rustix::fs::{CWD, Mode, OFlags, openat};
@@ -84,11 +84,8 @@ pub fn exec(request: ExecRequest<'_>) -> Result<ExecChild, CreateError> {
     process.scheduling.add_memory(linux.and_then(|linux| linux.memory_policy.as_ref()))?;
     let (mut ours, theirs) =
         sys::socket::message_pair().map_err(|errno| CreateError::step("socketpair", errno))?;
-    let (tasks, folder) = match request.cgroup.map(Group::attach).transpose()? {
-        Some(Attach::Tasks(files)) => (files, None),
-        Some(Attach::Born(folder)) => (Vec::new(), Some(folder)),
-        None => (Vec::new(), None),
-    };
+    let tasks = request.cgroup.map(Group::tasks).unwrap_or_default();
+    let folder = request.cgroup.map(Group::birthplace).transpose()?.flatten();
     let streams = request.stdio.into_streams()?;
     let common = Common {
         socket: theirs,

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use cgroup::{Attach, Group, Version};
+use cgroup::{Group, Version};
 use mount::tree::{self, NewFilesystem};
 use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
@@ -33,13 +33,6 @@ pub(crate) fn devices(plan: &ContainerPlan) -> Result<Vec<OwnedFd>, CreateError>
         is_same.then_some(clone).ok_or_else(|| failed(Errno::NODEV))
     };
     devices.iter().map(clone).collect()
-}
-
-pub(crate) fn tasks(group: Option<&Group>) -> Result<Vec<CString>, CreateError> {
-    match group.filter(|group| group.version() == Version::V1).map(Group::attach).transpose()? {
-        Some(Attach::Tasks(files)) => Ok(files),
-        Some(Attach::Born(_)) | None => Ok(Vec::new()),
-    }
 }
 
 /// How the container sees its groups, if a mount asks for that.

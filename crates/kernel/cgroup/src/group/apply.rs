@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::{FreezeState, Group, Reach, collect_pids, devices, limits};
 use crate::error::CgroupError;
+use crate::layout::Version;
 use crate::plan::{GroupPlan, Plan};
 use crate::systemd;
 
@@ -32,11 +34,29 @@ impl Plan {
         }
     }
 
+    /// Makes the folder of a hybrid host's unified hierarchy ahead of the others, for a process that is to be born in it;
+    /// [`Self::apply`] has to follow. Absent where there is none, and where systemd makes the folders.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn make_birthplace(&self) -> Result<Option<OwnedFd>, CgroupError> {
+        let is_beside = |plan: &&GroupPlan| self.version == Version::V1 && plan.controllers.is_empty();
+        match self.groups.iter().find(is_beside) {
+            Some(beside) if self.unit.is_none() => {
+                make_folder(beside)?;
+                self.group().birthplace()
+            }
+            _ => Ok(None),
+        }
+    }
+
     fn try_apply(&self, group: &Group) -> Result<(), CgroupError> {
         let mut was_there = false;
         for plan in &self.groups {
             // systemd refuses a unit that is there already, and has put its keeper into this one.
-            if !make_folder(plan)? && self.unit.is_none() {
+            // Who is in the unified one of a hybrid host was born there just now, or is in others, too.
+            let is_beside = self.version == Version::V1 && plan.controllers.is_empty();
+            if !make_folder(plan)? && self.unit.is_none() && !is_beside {
                 ensure_free(group, &plan.folder)?;
                 was_there = true;
             }
@@ -110,15 +130,18 @@ fn enable(folder: &Path, controller: &str) {
 /// A v1 cpuset without CPUs or memory nodes takes no task: copies those of the group above, from the top down.
 fn inherit_cpuset(mountpoint: &Path, folder: &Path) -> Result<(), CgroupError> {
     for file in ["cpuset.cpus", "cpuset.mems"] {
-        let own = folder.join(file);
-        let read = |path: &Path| fs::read_to_string(path).map_err(CgroupError::file("read", path));
-        if !read(&own)?.trim().is_empty() {
-            continue;
-        }
-        let Some(parent) = folder.parent().filter(|_| folder != mountpoint) else { continue };
-        inherit_cpuset(mountpoint, parent)?;
-        let value = read(&parent.join(file))?;
-        fs::write(&own, value.trim()).map_err(CgroupError::file("write", &own))?;
+        inherit(mountpoint, folder, file)?;
     }
     Ok(())
+}
+
+fn inherit(mountpoint: &Path, folder: &Path, file: &str) -> Result<String, CgroupError> {
+    let own = folder.join(file);
+    let value = fs::read_to_string(&own).map_err(CgroupError::file("read", &own))?;
+    let Some(parent) = folder.parent().filter(|_| folder != mountpoint && value.trim().is_empty()) else {
+        return Ok(value);
+    };
+    let value = inherit(mountpoint, parent, file)?;
+    fs::write(&own, value.trim()).map_err(CgroupError::file("write", &own))?;
+    Ok(value)
 }

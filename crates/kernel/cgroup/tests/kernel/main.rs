@@ -7,9 +7,7 @@ use std::fs;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use cgroup::{
-    Attach, CgroupError, FreezeState, Group, Heard, Hierarchy, Layout, OwnGroups, Plan, Reach, Version,
-};
+use cgroup::{CgroupError, FreezeState, Group, Heard, Hierarchy, Layout, OwnGroups, Plan, Reach, Version};
 use oci_spec::runtime::{DeviceRule, Resources};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
@@ -40,17 +38,12 @@ fn apply(layout: &Layout, name: &str, json: &str) -> Guard {
 /// A child that has entered the group and waits to be killed.
 fn sleeper(group: &Group) -> Child {
     let (reader, writer) = rustix::pipe::pipe().unwrap();
-    let attach = group.attach().unwrap();
-    let mut birth = Birth::default();
-    if let Attach::Born(folder) = &attach {
-        birth.cgroup = Some(folder.as_fd());
-    }
+    let (folder, tasks) = (group.birthplace().unwrap(), group.tasks());
+    let birth = Birth { cgroup: folder.as_ref().map(AsFd::as_fd), ..Birth::default() };
     let child = clone_process(birth, || {
-        if let Attach::Tasks(files) = &attach {
-            for file in files {
-                if enter(file).is_err() {
-                    return 1;
-                }
+        for file in &tasks {
+            if enter(file).is_err() {
+                return 1;
             }
         }
         let _ = rustix::io::write(&writer, b"x");
@@ -194,17 +187,12 @@ fn running_out_of_memory_is_heard() {
     let guard = apply(&layout, "oom", r#"{"memory": {"limit": 8388608, "swap": 8388608}}"#);
     let mut watch = guard.0.oom_watch().unwrap();
     assert_eq!(watch.hear(), Heard::Nothing);
-    let attach = guard.0.attach().unwrap();
-    let mut birth = Birth::default();
-    if let Attach::Born(folder) = &attach {
-        birth.cgroup = Some(folder.as_fd());
-    }
+    let (folder, tasks) = (guard.0.birthplace().unwrap(), guard.0.tasks());
+    let birth = Birth { cgroup: folder.as_ref().map(AsFd::as_fd), ..Birth::default() };
     let child = clone_process(birth, || {
-        if let Attach::Tasks(files) = &attach {
-            for file in files {
-                if enter(file).is_err() {
-                    return 1;
-                }
+        for file in &tasks {
+            if enter(file).is_err() {
+                return 1;
             }
         }
         let mut hoard = vec![0u8; 64 << 20];
@@ -267,7 +255,7 @@ fn on_v2_a_child_is_born_in_the_group_and_its_devices_are_filtered() {
     reap(&child);
 
     let opens = |group: &Group, device: &CStr| {
-        let Attach::Born(folder) = group.attach().unwrap() else { panic!("not v2") };
+        let folder = group.birthplace().unwrap().unwrap();
         let birth = Birth { cgroup: Some(folder.as_fd()), ..Birth::default() };
         let child =
             clone_process(birth, || i32::from(openat(CWD, device, OFlags::RDONLY, Mode::empty()).is_err()));
