@@ -20,18 +20,19 @@ impl Access {
     /// All three.
     pub const ALL: Self = Self(7);
 
-    fn parse(text: &str) -> Result<Self, CgroupError> {
+    /// Letters that mean nothing are passed over, as runc does.
+    fn parse(text: &str) -> Self {
         if text.is_empty() {
-            return Ok(Self::ALL);
+            return Self::ALL;
         }
-        text.chars().try_fold(Self(0), |access, letter| {
+        text.chars().fold(Self(0), |access, letter| {
             let bit = match letter {
                 'r' => Self::READ,
                 'w' => Self::WRITE,
                 'm' => Self::MAKE,
-                _ => return Err(CgroupError::Unsupported(format!("invalid device access {text:?}"))),
+                _ => Self(0),
             };
-            Ok(Self(access.0 | bit.0))
+            Self(access.0 | bit.0)
         })
     }
 }
@@ -108,7 +109,7 @@ impl DevicePolicy {
     /// container may do. Begins with everything denied.
     ///
     /// # Errors
-    /// Unknown kinds, accesses and numbers.
+    /// Unknown kinds and numbers.
     pub fn from_rules(rules: &[DeviceRule]) -> Result<Self, CgroupError> {
         let mut policy = Self::DenyBut(Vec::new());
         for rule in rules {
@@ -127,7 +128,7 @@ impl DevicePolicy {
     }
 
     fn add(&mut self, rule: &DeviceRule) -> Result<(), CgroupError> {
-        let access = Access::parse(&rule.access)?;
+        let access = Access::parse(&rule.access);
         let kind = match rule.kind.as_str() {
             "" | "a" => {
                 *self = if rule.allow { Self::AllowBut(Vec::new()) } else { Self::DenyBut(Vec::new()) };
@@ -138,6 +139,9 @@ impl DevicePolicy {
             other => return Err(CgroupError::Unsupported(format!("invalid device type {other:?}"))),
         };
         let exception = Exception { kind, major: number(rule.major)?, minor: number(rule.minor)?, access };
+        if access == Access(0) {
+            return Ok(());
+        }
         match (self, rule.allow) {
             (Self::DenyBut(exceptions), true) | (Self::AllowBut(exceptions), false) => {
                 merge(exceptions, exception)
@@ -232,9 +236,16 @@ mod tests {
     }
 
     #[test]
+    fn letters_that_mean_nothing_are_passed_over() {
+        let policy = DevicePolicy::from_rules(&[rule(true, "c", 9, 9, "rwa"), rule(true, "c", 8, 8, "z")]);
+        let lines = lines(&policy.unwrap());
+        assert!(lines.contains(&"c 9:9 rw".to_owned()), "{lines:?}");
+        assert!(!lines.iter().any(|line| line.starts_with("c 8:8")), "{lines:?}");
+    }
+
+    #[test]
     fn nonsense_is_refused() {
         assert!(DevicePolicy::from_rules(&[rule(true, "x", 1, 1, "r")]).is_err());
-        assert!(DevicePolicy::from_rules(&[rule(true, "c", 1, 1, "z")]).is_err());
         assert!(DevicePolicy::from_rules(&[rule(true, "c", -5, 1, "r")]).is_err());
     }
 }

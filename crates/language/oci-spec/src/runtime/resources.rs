@@ -136,6 +136,7 @@ pub struct Cpu {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pids {
     /// At most; zero or less is unlimited.
+    #[serde(default)]
     pub limit: i64,
 }
 
@@ -208,6 +209,7 @@ pub struct Throttle {
 #[serde(rename_all = "camelCase")]
 pub struct HugepageLimit {
     /// `2MB`, `1GB`.
+    #[serde(alias = "pagesize")]
     pub page_size: String,
     /// Bytes.
     pub limit: u64,

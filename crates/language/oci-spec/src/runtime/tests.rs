@@ -106,3 +106,16 @@ fn every_part_of_1_3_survives() {
     let after = serde_json::to_value(Spec::from_slice(text.as_bytes()).unwrap()).unwrap();
     assert_eq!(before, after);
 }
+
+#[test]
+fn the_size_of_huge_pages_is_found_under_both_spellings() {
+    for name in ["pageSize", "pagesize"] {
+        let limits: Resources =
+            serde_json::from_str(&format!(r#"{{"hugepageLimits": [{{"{name}": "2MB", "limit": 4}}]}}"#))
+                .unwrap();
+        assert_eq!(limits.hugepage_limits[0].page_size, "2MB");
+    }
+    // A limit that is left out is none.
+    let limits: Resources = serde_json::from_str(r#"{"pids": {}}"#).unwrap();
+    assert_eq!(limits.pids.map(|pids| pids.limit), Some(0));
+}
