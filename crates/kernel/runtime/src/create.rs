@@ -5,15 +5,12 @@ use std::ffi::{CString, OsStr};
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use cgroup::Version;
-use mount::tree;
 use oci_spec::runtime::Spec;
 use rustix::io::Errno;
-use serde::{Deserialize, Serialize};
-use sys::mount::{AttributeChange, Propagation, Reach, change_attributes};
 use sys::process::Namespaces;
 
 use crate::birth::{self, OpenNamespaces};
@@ -27,58 +24,12 @@ use crate::plan::{ContainerPlan, NamespacePlan, ProcessPlan, personality, text};
 use crate::prepare::{GroupGuard, devices, prepare, views};
 use crate::process::{Stdio, UserWish, find_user};
 use crate::report::{BEGIN, CGROUP_IS_THERE, Failure, HOOKS_DONE, IDS_ARE_MAPPED, Step};
+use crate::rootfs::{HostMount, Rootfs, root_place};
 use crate::seccomp::Program;
 
 /// How long a child may take to set itself up, and to begin: less than a daemon waits for a container's start, so
 /// that it learns the reason.
 const LIMIT: Duration = Duration::from_secs(45);
-
-/// Where the root file system comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Rootfs {
-    /// A folder of the host.
-    Path(PathBuf),
-    /// An overlay, mounted detached: the host never sees it.
-    Overlay(mount::Overlay),
-}
-
-impl Rootfs {
-    /// The folder, if it is one of the host.
-    fn path(&self) -> Option<&Path> {
-        match self {
-            Self::Path(path) => Some(path),
-            Self::Overlay(_) => None,
-        }
-    }
-
-    /// Mounts it, attached nowhere.
-    ///
-    /// # Errors
-    /// [`CreateError::Overlay`], or a step for a folder that cannot be cloned.
-    pub fn mount(&self) -> Result<OwnedFd, CreateError> {
-        self.mount_with(Propagation::Private)
-    }
-
-    /// The same, to become a slave where that is wanted: it hears of the host's mounts only when it was never private.
-    fn mount_with(&self, wanted: Propagation) -> Result<OwnedFd, CreateError> {
-        let propagation = match wanted {
-            Propagation::Slave => Propagation::Slave,
-            // Nothing else can be pivoted into.
-            Propagation::Private | Propagation::Shared | Propagation::Unbindable => Propagation::Private,
-        };
-        match self {
-            Self::Overlay(overlay) => Ok(overlay.mount()?),
-            Self::Path(path) => {
-                let failed =
-                    |errno| CreateError::step(format!("error preparing rootfs {}", path.display()), errno);
-                let clone = tree::clone_path(path, Reach::Tree).map_err(failed)?;
-                let change = AttributeChange { propagation: Some(propagation), ..AttributeChange::default() };
-                change_attributes(clone.as_fd(), Reach::Tree, change).map_err(failed)?;
-                Ok(clone)
-            }
-        }
-    }
-}
 
 /// A container to create.
 #[derive(Debug)]
@@ -232,7 +183,8 @@ pub fn create(
     let (ours, theirs) =
         sys::socket::message_pair().map_err(|errno| CreateError::step("socketpair", errno))?;
     let group = request.cgroup.map(cgroup::Plan::group);
-    let root_place = root_place(&request)?;
+    let root_place = root_place(request.rootfs, request.spec.hooks.is_some(), &plan)?;
+    let mut leftover = HostMount::new(&root_place, root.as_fd(), &plan);
     let child = ContainerChild {
         plan: &plan,
         namespaces: OpenNamespaces::open(&plan.namespaces, network.as_ref())?,
@@ -288,15 +240,8 @@ pub fn create(
     }
     ward.await_ready(request.options.listener, from_child)?;
     ward.apply(&process)?;
+    leftover.keep();
     Ok(Created { hooks, ..created(ward, root, cgroup)? })
-}
-
-/// Hooks find the root file system at its place in the container's mount namespace.
-fn root_place(request: &CreateRequest<'_>) -> Result<Option<CString>, CreateError> {
-    match (&request.spec.hooks, request.rootfs) {
-        (Some(_), Rootfs::Path(path)) => Ok(Some(CString::new(path.as_os_str().as_bytes())?)),
-        _ => Ok(None),
-    }
 }
 
 /// Gives the container its interfaces of the host's.

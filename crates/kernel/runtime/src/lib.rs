@@ -23,12 +23,14 @@ mod plan;
 mod prepare;
 pub mod process;
 mod report;
+mod rootfs;
 pub mod sealed;
 pub mod seccomp;
 pub mod user;
 
-pub use create::{CreateRequest, Created, Meanwhile, Newborn, Rootfs, create};
+pub use create::{CreateRequest, Created, Meanwhile, Newborn, create};
 pub use error::CreateError;
 pub use exec::{ExecChild, ExecRequest, exec};
 pub use options::{Advance, Affinity, CreateOptions, ExecOptions, Keyring, RootChange};
 pub use process::{LineEnds, Stdio, UserWish, WindowSize, kill};
+pub use rootfs::Rootfs;

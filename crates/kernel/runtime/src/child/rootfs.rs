@@ -40,7 +40,10 @@ pub(super) fn build(
     cgroup: &mut CgroupDoor<'_>,
 ) -> Result<Option<OwnedFd>, Failure> {
     let plan = child.plan;
-    make_private().map_err(Step::PrivateMounts.failed())?;
+    let has_mounts = plan.namespaces.has_mounts;
+    if has_mounts {
+        make_private().map_err(Step::PrivateMounts.failed())?;
+    }
     let root = child.root.as_fd();
     attach_root(root, child.root_place.as_deref()).map_err(Step::AttachRoot.failed())?;
     for (index, (mount, prepared)) in plan.mounts.iter().zip(&child.mounts).enumerate() {
@@ -71,7 +74,9 @@ pub(super) fn build(
     if plan.is_root_readonly {
         change_attributes(root, Reach::One, read_only()).map_err(Step::ReadonlyRoot.failed())?;
     }
-    enter_root(root, child.root_change).map_err(Step::PivotRoot.failed())?;
+    // The host's root stays where it is.
+    let change = if has_mounts { child.root_change } else { RootChange::Cover };
+    enter_root(root, change).map_err(Step::PivotRoot.failed())?;
     if plan.root_propagation != Propagation::Private {
         let change =
             AttributeChange { propagation: Some(plan.root_propagation), ..AttributeChange::default() };

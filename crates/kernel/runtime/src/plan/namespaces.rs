@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use oci_spec::runtime::{IdMapping, Linux, NamespaceKind};
 use sys::process::Namespaces;
 
-use super::unsupported;
 use crate::error::CreateError;
 
 /// The namespaces of a container.
@@ -23,6 +22,8 @@ pub(crate) struct NamespacePlan {
     pub(crate) user: Option<PathBuf>,
     /// Ids of a new user namespace.
     pub(crate) ids: Option<IdMaps>,
+    /// Whether mounts are not the host's.
+    pub(crate) has_mounts: bool,
     /// Lines for `timens_offsets` of a new time namespace.
     pub(crate) clocks: Option<Vec<u8>>,
 }
@@ -38,7 +39,8 @@ impl NamespacePlan {
     /// Computes the plan. Pure.
     pub(super) fn new(linux: &Linux) -> Result<Self, CreateError> {
         check(linux)?;
-        let mut plan = Self::default();
+        let has_mounts = linux.find_namespace(NamespaceKind::Mount).is_some();
+        let mut plan = Self { has_mounts, ..Self::default() };
         for namespace in &linux.namespaces {
             let flag = flag(namespace.kind);
             match (namespace.kind, namespace.path.as_str()) {
@@ -56,9 +58,6 @@ impl NamespacePlan {
             }
         }
         plan.joins.sort_by_key(|(kind, _)| *kind == Namespaces::MOUNT);
-        if linux.find_namespace(NamespaceKind::Mount).is_none() {
-            return Err(unsupported("a container without a mount namespace"));
-        }
         Ok(plan)
     }
 
@@ -118,6 +117,11 @@ fn check(linux: &Linux) -> Result<(), CreateError> {
             let kind = serde_json::to_string(&namespace.kind).unwrap_or_default();
             return Err(CreateError::Invalid(format!("malformed spec file: duplicated ns {kind}")));
         }
+    }
+    let restricts = !linux.masked_paths.is_empty() || !linux.readonly_paths.is_empty();
+    if restricts && linux.find_namespace(NamespaceKind::Mount).is_none() {
+        let text = "unable to restrict sys entries without a private MNT namespace";
+        return Err(CreateError::Invalid(text.to_owned()));
     }
     let find = |kind| linux.find_namespace(kind).map(|namespace| !namespace.path.is_empty());
     let (user, time) = (find(NamespaceKind::User), find(NamespaceKind::Time));
@@ -202,6 +206,8 @@ mod tests {
         assert!(refused(r#", {"type": "time", "path": "/t"}"#, clock).contains("both namespace path"));
         let clock = r#", "timeOffsets": {"moon": {"secs": 1}}"#;
         assert!(refused(r#", {"type": "time"}"#, clock).contains("\"moon\" is not a clock"));
-        assert!(planned("{}").unwrap_err().ends_with("is not supported"));
+        assert!(!planned("{}").unwrap().has_mounts);
+        let text = planned(r#"{"maskedPaths": ["/x"]}"#).unwrap_err();
+        assert_eq!(text, "unable to restrict sys entries without a private MNT namespace");
     }
 }

@@ -177,3 +177,44 @@ fn ids_that_the_host_does_not_have_are_refused() {
     stage.linux().uid_mappings = serde_json::from_str(maps).unwrap();
     assert_eq!(stage.refusal().to_string(), "failed to write uid_map: invalid argument");
 }
+
+#[test]
+fn without_a_mount_namespace_the_host_sees_the_root_and_nothing_of_a_failure() {
+    crate::stage::with_own_mounts(|| {
+        let mut stage = Stage::script("readlink /proc/self/ns/mnt; ls /");
+        let linux = stage.linux();
+        linux.namespaces.retain(|one| one.kind != oci_spec::runtime::NamespaceKind::Mount);
+        linux.masked_paths.clear();
+        linux.readonly_paths.clear();
+        stage.spec.mounts.retain(|mount| !mount.destination.starts_with("/sys"));
+        let create = |stage: &Stage, stdio| {
+            let request = runtime::CreateRequest {
+                id: "x",
+                spec: &stage.spec,
+                rootfs: &runtime::Rootfs::Path(stage.image()),
+                user: None,
+                stdio,
+                cgroup: None,
+                seccomp: None,
+                gate: None,
+                options: CreateOptions::default(),
+            };
+            runtime::create(request, &mut |_| Ok(()))
+        };
+        let mounts = || fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
+        let before = mounts();
+        let place = stage.image().display().to_string();
+        stage.mount(r#"{"destination": "/x", "type": "nothing", "source": "x"}"#);
+        create(&stage, runtime::Stdio::Null).unwrap_err();
+        assert_eq!(mounts(), before);
+        stage.spec.mounts.pop();
+        let (stdio, readers) = pipes();
+        let mut created = create(&stage, stdio).unwrap();
+        assert!(mounts().contains(&place));
+        created.start().unwrap();
+        let output = gather(&created.pidfd, readers).output();
+        let own = fs::read_link("/proc/thread-self/ns/mnt").unwrap().display().to_string();
+        assert!(output.starts_with(&own) && output.contains("bin\ndev\n"), "{output}");
+        rustix::mount::unmount(place.as_str(), rustix::mount::UnmountFlags::DETACH).unwrap();
+    });
+}
