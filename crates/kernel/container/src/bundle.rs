@@ -109,3 +109,6 @@ fn read(path: &Path) -> Result<Vec<u8>, BundleError> {
     file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > LONGEST { Err(BundleError::TooLong(LONGEST)) } else { Ok(bytes) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,6 +45,16 @@ pub enum HookKind {
 }
 
 impl HookKind {
+    /// All of them, in the order of a container's life.
+    pub const ALL: [Self; 6] = [
+        Self::Prestart,
+        Self::CreateRuntime,
+        Self::CreateContainer,
+        Self::StartContainer,
+        Self::Poststart,
+        Self::Poststop,
+    ];
+
     /// Its name in the document.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -32,5 +32,6 @@ pub use create::{CreateRequest, Created, Meanwhile, Newborn, create};
 pub use error::CreateError;
 pub use exec::{ExecChild, ExecRequest, exec};
 pub use options::{Advance, Affinity, CreateOptions, ExecOptions, Keyring, RootChange};
+pub use plan::check;
 pub use process::{LineEnds, Stdio, UserWish, WindowSize, kill};
 pub use rootfs::Rootfs;

@@ -12,9 +12,12 @@ use std::ffi::{CString, NulError};
 use std::path::Path;
 
 use oci_spec::runtime::{Linux, NamespaceKind, NetDevice, Spec};
+use sys::credentials::CapabilitySet;
 use sys::mount::{Propagation, Reach};
 
 use crate::error::CreateError;
+use crate::hooks::{HookKind, HookList};
+use crate::user::User;
 
 pub(crate) use binds::attributes_of;
 pub(crate) use devices::DevicePlan;
@@ -43,6 +46,26 @@ pub(crate) struct ContainerPlan {
     pub(crate) has_mount_label: bool,
     /// Interfaces of the host and their names inside.
     pub(crate) net_devices: Vec<(String, String)>,
+}
+
+/// Computes all plans of a document and forgets them: what a create would refuse before it makes anything. Pure.
+///
+/// # Errors
+/// Those of [`create`](crate::create()) that the document alone decides.
+pub fn check(spec: &Spec) -> Result<(), CreateError> {
+    ContainerPlan::new(spec, None)?;
+    if let Some(process) = &spec.process {
+        let user = User {
+            uid: process.user.uid,
+            gid: process.user.gid,
+            additional_gids: process.user.additional_gids.clone(),
+            home: "/".to_owned(),
+        };
+        ProcessPlan::new(process, &user, CapabilitySet(u64::MAX))?;
+    }
+    personality(spec.linux.as_ref())?;
+    let hooks = spec.hooks.clone().unwrap_or_default();
+    HookKind::ALL.into_iter().try_for_each(|kind| HookList::new(&hooks, kind, &[]).map(drop))
 }
 
 impl ContainerPlan {

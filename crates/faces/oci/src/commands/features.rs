@@ -84,21 +84,12 @@ struct MountExtensions {
     idmap: Enabled,
 }
 
-const HOOKS: [HookKind; 6] = [
-    HookKind::Prestart,
-    HookKind::CreateRuntime,
-    HookKind::CreateContainer,
-    HookKind::StartContainer,
-    HookKind::Poststart,
-    HookKind::Poststop,
-];
-
 fn features() -> Features {
     let yes = || Enabled { enabled: true };
     Features {
         oci_version_min: "1.0.0",
         oci_version_max: OCI_VERSION,
-        hooks: HOOKS.into_iter().map(HookKind::name).collect(),
+        hooks: HookKind::ALL.into_iter().map(HookKind::name).collect(),
         mount_options: mount::options::WORDS.to_vec(),
         linux: Linux {
             namespaces: vec!["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"],
