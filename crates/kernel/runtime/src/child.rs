@@ -89,6 +89,8 @@ pub(crate) struct ContainerChild<'a> {
     pub(crate) waits_for_cgroup: bool,
     pub(crate) hooks: Option<CreateHooks>,
     pub(crate) root_change: RootChange,
+    /// Where the host's procfs and sysfs are, when its root stays covered.
+    pub(crate) covered: Vec<CString>,
     /// Where the root file system is attached, for hooks to find it; absent is on top of the old root.
     pub(crate) root_place: Option<CString>,
 }

@@ -19,12 +19,12 @@ use crate::error::CreateError;
 use crate::handshake::{Pause, Setback, Ward};
 use crate::hooks::{CreateHooks, HookKind};
 use crate::label;
-use crate::options::{CreateOptions, Keyring};
+use crate::options::{CreateOptions, Keyring, RootChange};
 use crate::plan::{ContainerPlan, NamespacePlan, ProcessPlan, personality, text};
 use crate::prepare::{GroupGuard, devices, prepare, views};
 use crate::process::{Stdio, UserWish, find_user};
 use crate::report::{BEGIN, CGROUP_IS_THERE, Failure, HOOKS_DONE, IDS_ARE_MAPPED, Step};
-use crate::rootfs::{HostMount, Rootfs, root_place};
+use crate::rootfs::{HostMount, Rootfs, covered, root_place};
 use crate::seccomp::Program;
 
 /// How long a child may take to set itself up, and to begin: less than a daemon waits for a container's start, so
@@ -207,6 +207,10 @@ pub fn create(
         },
         root_place,
         hooks: CreateHooks::new(request.id, request.spec, request.options.bundle, &process.environment)?,
+        covered: match request.options.root {
+            RootChange::Cover if plan.namespaces.has_mounts => covered(&plan)?,
+            _ => Vec::new(),
+        },
         root_change: request.options.root,
         root,
     };

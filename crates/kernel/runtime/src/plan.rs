@@ -44,6 +44,8 @@ pub(crate) struct ContainerPlan {
     /// Whether that is for all mounts below the root, too.
     pub(crate) root_reach: Reach,
     pub(crate) has_mount_label: bool,
+    /// Whether the document itself asks for a private root.
+    pub(crate) asks_private_root: bool,
     /// Interfaces of the host and their names inside.
     pub(crate) net_devices: Vec<(String, String)>,
 }
@@ -87,6 +89,7 @@ impl ContainerPlan {
             root_propagation: propagation(&linux.rootfs_propagation)?,
             root_reach: if linux.rootfs_propagation.starts_with('r') { Reach::Tree } else { Reach::One },
             net_devices: net_devices(&linux)?,
+            asks_private_root: matches!(linux.rootfs_propagation.as_str(), "private" | "rprivate"),
             has_mount_label: !linux.mount_label.is_empty(),
         };
         plan.mounts = spec

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use mount::tree;
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use sys::mount::{AttributeChange, Propagation, Reach, change_attributes};
 
@@ -77,6 +78,38 @@ pub(crate) fn root_place(
     }
 }
 
+/// Where the host has procfs and sysfs. A root that stays covered must not keep them: a process in a user namespace may
+/// mount a procfs of its own wherever one without masks is, even out of sight.
+pub(crate) fn covered(plan: &ContainerPlan) -> Result<Vec<CString>, CreateError> {
+    if plan.asks_private_root {
+        let text = "rootfsPropagation of [r]private is not safe without pivot_root";
+        return Err(CreateError::Invalid(text.to_owned()));
+    }
+    let text = std::fs::read("/proc/self/mountinfo").map_err(|cause| {
+        let errno = Errno::from_io_error(&cause).unwrap_or(Errno::IO);
+        CreateError::step("error reading the host's mounts", errno)
+    })?;
+    let lines = text.split(|byte| *byte == b'\n');
+    let mut places = lines.filter_map(bare_kernel_mount).collect::<Vec<_>>();
+    // What lies in others goes first.
+    places.reverse();
+    Ok(places)
+}
+
+/// The place of a procfs or sysfs, from a line of `proc_pid_mountinfo(5)`.
+fn bare_kernel_mount(line: &[u8]) -> Option<CString> {
+    let line = String::from_utf8_lossy(line);
+    let (mount, filesystem) = line.split_once(" - ")?;
+    if !matches!(filesystem.split(' ').next(), Some("proc" | "sysfs")) {
+        return None;
+    }
+    let place = mount.split(' ').nth(4)?;
+    // The kernel writes these four so.
+    let place =
+        place.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\");
+    CString::new(place).ok()
+}
+
 /// The root file system where the host sees it, and the id of its mount; unmounted unless the container came to be.
 pub(crate) struct HostMount(Option<(CString, u64)>);
 
@@ -108,4 +141,18 @@ fn mount_id(folder: BorrowedFd<'_>, path: &CStr) -> Option<u64> {
     use rustix::fs::{AtFlags, StatxFlags, statx};
     let stat = statx(folder, path, AtFlags::EMPTY_PATH, StatxFlags::MNT_ID).ok()?;
     Some(stat.stx_mnt_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn procfs_and_sysfs_are_found_by_their_kind() {
+        let place = |line: &str| bare_kernel_mount(line.as_bytes());
+        assert_eq!(place("22 1 0:21 / /proc rw,nosuid shared:5 - proc proc rw"), Some(c"/proc".to_owned()));
+        assert_eq!(place("22 1 0:21 / /a\\040b rw - sysfs sysfs rw"), Some(c"/a b".to_owned()));
+        assert_eq!(place("22 1 0:21 / /proc/fs rw - nfsd proc rw"), None);
+        assert_eq!(place("nonsense"), None);
+    }
 }

@@ -74,6 +74,9 @@ pub(super) fn build(
     if plan.is_root_readonly {
         change_attributes(root, Reach::One, read_only()).map_err(Step::ReadonlyRoot.failed())?;
     }
+    for place in &child.covered {
+        uncover(place).map_err(Step::PivotRoot.failed())?;
+    }
     // The host's root stays where it is.
     let change = if has_mounts { child.root_change } else { RootChange::Cover };
     enter_root(root, change).map_err(Step::PivotRoot.failed())?;
@@ -104,6 +107,21 @@ fn attach_root(root: BorrowedFd<'_>, place: Option<&CStr>) -> Result<(), Errno> 
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let place = openat(CWD, place.unwrap_or(c"/"), flags, Mode::empty())?;
     tree::attach(root, place.as_fd())
+}
+
+/// Takes the host's procfs or sysfs out of the old root, or covers it where it cannot go.
+fn uncover(place: &CStr) -> Result<(), Errno> {
+    match unmount(place, UnmountFlags::DETACH) {
+        Err(Errno::INVAL | Errno::PERM) => {
+            let place =
+                openat(CWD, place, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+            let cover = tree::mount_simple(c"tmpfs", (c"nr_inodes", c"2"), READ_ONLY)?;
+            tree::attach(cover.as_fd(), place.as_fd())
+        }
+        // Below one that is gone already.
+        Err(Errno::NOENT) => Ok(()),
+        other => other,
+    }
 }
 
 /// Makes the new root the root, and lets go of the old one.
