@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod systemd;
+
 use std::ffi::CStr;
 use std::fs;
 use std::os::fd::AsFd;
@@ -69,6 +71,37 @@ fn reap(child: &Child) {
 fn read(group: &Group, controller: &str, file: &str) -> Option<String> {
     let view = group.views().iter().find(|view| view.controllers.iter().any(|name| name == controller))?;
     Some(fs::read_to_string(view.folder.join(file)).unwrap().trim().to_owned())
+}
+
+#[test]
+fn limits_of_v2_arrive_in_their_files() {
+    let layout = Layout::detect().unwrap();
+    if layout.version != Version::V2 {
+        eprintln!("SKIPPED: needs cgroup v2");
+        return;
+    }
+    let json = r#"{"memory": {"limit": 67108864, "swap": 134217728, "reservation": 33554432},
+        "pids": {"limit": 77}, "cpu": {"shares": 1024, "quota": 20000, "burst": 1000, "cpus": "0"},
+        "unified": {"memory.high": "60000000"}}"#;
+    let guard = apply(&layout, "limits", json);
+    let read = |file: &str| {
+        fs::read_to_string(guard.0.views()[0].folder.join(file)).unwrap_or_default().trim().to_owned()
+    };
+    let files = ["memory.max", "memory.swap.max", "memory.low", "pids.max", "cpu.weight", "cpu.max"];
+    let expected = ["67108864", "67108864", "33554432", "77", "100", "20000 100000"];
+    assert_eq!(files.map(read), expected);
+    assert_eq!(["cpuset.cpus", "memory.high"].map(read), ["0", "59998208"]);
+    assert_eq!(guard.0.oom_kills(), Some(0));
+    guard.0.update(&serde_json::from_str(r#"{"memory": {"limit": -1}}"#).unwrap()).unwrap();
+    assert_eq!(["memory.max", "memory.swap.max", "pids.max"].map(read), ["max", "max", "77"]);
+    let idle = apply(&layout, "idle", r#"{"cpu": {"idle": 1, "shares": 512}}"#);
+    let text = fs::read_to_string(idle.0.views()[0].folder.join("cpu.idle")).unwrap_or_default();
+    assert!(text.is_empty() || text.trim() == "1");
+    let refused = r#"{"unified": {"memory.nothing": "1"}}"#;
+    let plan = Plan::new(&layout, &path("unknown"), &serde_json::from_str(refused).unwrap()).unwrap();
+    let _guard = Guard(plan.group());
+    let text = plan.apply().unwrap_err().to_string();
+    assert_eq!(text, "unable to set unified resource \"memory.nothing\"");
 }
 
 #[test]
