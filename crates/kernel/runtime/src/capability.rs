@@ -1,7 +1,11 @@
 //! Capabilities by name.
 
+use std::collections::BTreeSet;
+
 use oci_spec::runtime::Capabilities;
 use sys::credentials::CapabilitySet;
+
+use crate::error::CreateError;
 
 /// Names without `CAP_`, by number (linux/capability.h).
 const NAMES: [&str; 41] = [
@@ -93,6 +97,34 @@ impl Sets {
     }
 }
 
+/// What of a document's capabilities will not be had, in runc's words: names that this kernel or this process lacks, and
+/// ambient ones that are not both permitted and inheritable.
+///
+/// # Errors
+/// None on kernels in use.
+pub fn warnings(spec: &Capabilities) -> Result<Vec<String>, CreateError> {
+    Ok(lacking(spec, crate::create::available()?))
+}
+
+fn lacking(spec: &Capabilities, available: CapabilitySet) -> Vec<String> {
+    let is_there = |name: &String| parse(name).is_some_and(|number| available.0 >> number & 1 == 1);
+    let lists = [&spec.bounding, &spec.effective, &spec.inheritable, &spec.permitted, &spec.ambient];
+    let missing: BTreeSet<&str> =
+        lists.into_iter().flatten().filter(|name| !is_there(name)).map(String::as_str).collect();
+    let mut warnings = Vec::new();
+    if !missing.is_empty() {
+        let names: Vec<_> = missing.into_iter().collect();
+        warnings.push(format!("ignoring unknown or unavailable capabilities: [{}]", names.join(" ")));
+    }
+    let sets = Sets::from_spec(spec, available);
+    let refused = spec.ambient.iter().filter(|name| is_there(name));
+    let refused = refused.filter(|name| parse(name).is_some_and(|number| sets.ambient.0 >> number & 1 == 0));
+    warnings.extend(
+        refused.map(|name| format!("can't raise ambient capability {name}: operation not permitted")),
+    );
+    warnings
+}
+
 /// The number of `CAP_CHOWN`, in any case.
 #[must_use]
 pub fn parse(name: &str) -> Option<u32> {
@@ -128,5 +160,12 @@ mod tests {
         assert_eq!((sets.bounding.0, sets.effective.0, sets.permitted.0), (0b10_0001, 1, 0b10_0001));
         assert_eq!((sets.inheritable.0, sets.ambient.0), (1, 1));
         assert_eq!(Sets::from_spec(&spec, CapabilitySet(0)).bounding.0, 0);
+        assert_eq!(
+            lacking(&spec, CapabilitySet((1 << 39) - 1)),
+            [
+                "ignoring unknown or unavailable capabilities: [CAP_BPF CAP_NONE]",
+                "can't raise ambient capability CAP_KILL: operation not permitted"
+            ]
+        );
     }
 }

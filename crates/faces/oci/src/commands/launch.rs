@@ -38,6 +38,9 @@ pub(crate) fn launch(globals: &Globals, asked: &Asked, log: &mut Log, mode: Mode
         process.env.extend([format!("LISTEN_FDS={listened}"), "LISTEN_PID=1".to_owned()]);
     }
     let process = bundle.spec.process.as_ref();
+    if let Some(capabilities) = process.and_then(|process| process.capabilities.as_ref()) {
+        runtime::capability::warnings(capabilities)?.iter().for_each(|warning| log.warn(warning));
+    }
     let wants_terminal = process.is_some_and(|process| process.terminal);
     let is_detached = mode != Mode::Foreground;
     let console = Receiver::choose(wants_terminal, is_detached, asked.text("console-socket"))?;
