@@ -120,6 +120,10 @@ impl CreateError {
             Step::CreateContainerHook => "error running createContainer hook".to_owned(),
             Step::StartContainerHook => "error running startContainer hook".to_owned(),
             Step::Affinity => "error setting CPU affinity".to_owned(),
+            Step::Scheduler if errno == Errno::PERM => {
+                "error setting scheduler: process scheduler can't be used together with AllowedCPUs"
+                    .to_owned()
+            }
             Step::Scheduler => "error setting scheduler".to_owned(),
             Step::IoPriority => "error setting io priority".to_owned(),
             Step::MemoryPolicy => "error setting memory policy".to_owned(),

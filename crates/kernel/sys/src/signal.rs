@@ -61,6 +61,45 @@ impl AsFd for Signals {
     }
 }
 
+/// What a signal is called in messages; none for those without a meaning of their own.
+#[must_use]
+pub fn words(signal: i32) -> Option<&'static str> {
+    const WORDS: [&str; 31] = [
+        "hangup",
+        "interrupt",
+        "quit",
+        "illegal instruction",
+        "trace/breakpoint trap",
+        "aborted",
+        "bus error",
+        "floating point exception",
+        "killed",
+        "user defined signal 1",
+        "segmentation fault",
+        "user defined signal 2",
+        "broken pipe",
+        "alarm clock",
+        "terminated",
+        "stack fault",
+        "child exited",
+        "continued",
+        "stopped (signal)",
+        "stopped",
+        "stopped (tty input)",
+        "stopped (tty output)",
+        "urgent I/O condition",
+        "CPU time limit exceeded",
+        "file size limit exceeded",
+        "virtual timer expired",
+        "profiling timer expired",
+        "window changed",
+        "I/O possible",
+        "power failure",
+        "bad system call",
+    ];
+    WORDS.get(usize::try_from(signal).ok()?.checked_sub(1)?).copied()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +112,13 @@ mod tests {
         let sent = unsafe { libc::syscall(libc::SYS_tgkill, std::process::id(), myself, libc::SIGUSR2) };
         assert_eq!(sent, 0);
         assert_eq!(signals.wait(), Ok(libc::SIGUSR2));
+    }
+
+    #[test]
+    fn signals_have_names() {
+        assert_eq!(
+            [words(9), words(31), words(0), words(64)],
+            [Some("killed"), Some("bad system call"), None, None]
+        );
     }
 }

@@ -25,8 +25,11 @@ use sys::scheduling::{set_io_priority, set_memory_policy, set_scheduler};
 
 use super::{Common, Streams, tell};
 use crate::capability;
-use crate::plan::{Module, ProcessPlan, Program, SchedulingPlan};
+use crate::plan::{Module, ProcessPlan, SchedulingPlan};
 use crate::report::{Failure, Message, Step};
+
+/// The bit of `CAP_DAC_OVERRIDE` (linux/capability.h).
+const DAC_OVERRIDE: u64 = 1 << 1;
 
 /// The device number of `/dev/null`: its owner is left alone.
 const NULL: (u32, u32) = (1, 3);
@@ -98,7 +101,7 @@ pub(super) fn prepare<'a>(
     if is_entered.is_err() {
         change_folder(&process.folder).map_err(Step::ChangeFolder.failed())?;
     }
-    let program = find_program(&process.program)?;
+    let program = find_program(process)?;
     umask(Mode::from_raw_mode(process.umask));
     if process.no_new_privileges {
         set_no_new_privileges().map_err(Step::NoNewPrivileges.failed())?;
@@ -201,10 +204,12 @@ fn change_folder(folder: &CStr) -> Result<(), Errno> {
 }
 
 /// The first candidate that can be executed; with one candidate, the reason why not.
-fn find_program(program: &Program) -> Result<&CStr, Failure> {
+fn find_program(process: &ProcessPlan) -> Result<&CStr, Failure> {
+    let program = &process.program;
+    let overrides = process.capabilities.is_some_and(|sets| sets.effective.0 & DAC_OVERRIDE != 0);
     let mut first = Errno::NOENT;
     for (index, candidate) in program.candidates.iter().enumerate() {
-        match is_executable(candidate) {
+        match is_executable(candidate, overrides) {
             Ok(()) => return Ok(candidate),
             Err(errno) if index == 0 => first = errno,
             Err(_) => {}
@@ -214,11 +219,16 @@ fn find_program(program: &Program) -> Result<&CStr, Failure> {
     Err(Step::FindProgram.failed()(errno))
 }
 
-fn is_executable(candidate: &CStr) -> Result<(), Errno> {
+/// `overrides` is whether the process will have `CAP_DAC_OVERRIDE`, with which one bit for anybody is enough.
+fn is_executable(candidate: &CStr, overrides: bool) -> Result<(), Errno> {
     // A link of `/proc` to our own executable must not be run inside a container.
     let file = path::open_from_inside(candidate, OFlags::PATH)?;
-    if FileType::from_raw_mode(fstat(&file)?.st_mode) == FileType::Directory {
+    let mode = fstat(&file)?.st_mode;
+    if FileType::from_raw_mode(mode) == FileType::Directory {
         return Err(Errno::ISDIR);
     }
-    accessat(CWD, candidate, Access::EXEC_OK, AtFlags::empty())
+    match accessat(CWD, candidate, Access::EXEC_OK, AtFlags::empty()) {
+        Err(Errno::ACCESS) if overrides && mode & 0o111 != 0 => Ok(()),
+        other => other,
+    }
 }

@@ -45,8 +45,10 @@ impl HookStage {
                     write!(text, "fork/exec {}: {}", hook.path.to_str().unwrap_or("?"), words(errno))
                 }
                 Setback::Code(code) => write!(text, "exit status {code}"),
-                Setback::Signal(9) => write!(text, "signal: killed"),
-                Setback::Signal(number) => write!(text, "signal: {number}"),
+                Setback::Signal(number) => match sys::signal::words(number) {
+                    Some(words) => write!(text, "signal: {words}"),
+                    None => write!(text, "signal: signal {number}"),
+                },
                 Setback::Late(seconds) => {
                     write!(text, "hook ran past specified timeout of {seconds}.0s")
                 }
