@@ -230,3 +230,64 @@ fn hooks_run_at_their_points_and_read_the_state() {
         stage.is_clean();
     });
 }
+
+#[test]
+fn others_may_pause_and_delete_what_runs_in_the_foreground() {
+    testing::on_host(&[], |host| {
+        let stage = Stage::new(host, "echo ready; exec sleep 1000");
+        let running = stage.start(&["run", "-b", "bundle", "one"]);
+        running.expect_output("ready");
+        stage.run("pause", &["one"]).ok();
+        stage.run("resume", &["one"]).ok();
+        stage.run("delete", &["-f", "one"]).ok();
+        let ended = running.finish(wait::PATIENCE).code(137);
+        assert_eq!(ended.stderr, "");
+        stage.is_clean();
+    });
+}
+
+#[test]
+fn a_terminal_in_the_foreground_is_the_callers() {
+    testing::on_host(&[], |host| {
+        let stage = Stage::new(host, "stty size; read line; echo got $line; exit 5");
+        stage.edit(|document| document["process"]["terminal"] = json!(true));
+        let line = format!(
+            "stty rows 30 cols 100; cd {} && ./runc --root state run -b bundle one; echo code $?",
+            host.folder().display()
+        );
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", &line]);
+        let mut terminal = testing::pty::Pty::start(&command, &line);
+        terminal.expect("30 100");
+        terminal.send("hello\r");
+        terminal.expect("got hello");
+        terminal.expect("code 5");
+        stage.is_clean();
+    });
+}
+
+#[test]
+fn readiness_is_passed_on_to_the_service_manager() {
+    testing::on_host(&[], |host| {
+        let stage = Stage::new(host, "echo $NOTIFY_SOCKET; ls /run/notify; exec sleep 1000");
+        let socket = stage.path("manager");
+        let manager = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
+        manager.set_read_timeout(Some(wait::PATIENCE)).unwrap();
+        let running = stage.start_notifying(&socket, &["run", "-b", "bundle", "one"]);
+        running.expect_output("/run/notify/notify.sock\nnotify.sock\n");
+        let program = std::os::unix::net::UnixDatagram::unbound().unwrap();
+        program.send_to(b"STATUS=almost", stage.path("state/one/notify/notify.sock")).unwrap();
+        program.send_to(b"STATUS=now\nREADY=1", stage.path("state/one/notify/notify.sock")).unwrap();
+        let mut buffer = [0; 100];
+        let mut told = || {
+            let length = manager.recv(&mut buffer).unwrap();
+            String::from_utf8_lossy(&buffer[..length]).into_owned()
+        };
+        assert_eq!(told(), "READY=1\n");
+        assert_eq!(told(), format!("MAINPID={}\n", running.pid()));
+        assert_eq!(told(), "BARRIER=1");
+        stage.run("delete", &["-f", "one"]).ok();
+        running.finish(wait::PATIENCE).code(137);
+        stage.is_clean();
+    });
+}

@@ -82,6 +82,14 @@ impl Stage {
         program::start(self.command(words), &words.join(" "))
     }
 
+    /// The same in the environment of a service manager.
+    #[track_caller]
+    pub(crate) fn start_notifying(&self, socket: &Path, words: &[&str]) -> Running {
+        let mut command = self.command(words);
+        command.env("NOTIFY_SOCKET", socket);
+        program::start(command, &words.join(" "))
+    }
+
     /// `create` or `run -d`: the container writes to the file `output`, and so does a failing command to the result.
     #[track_caller]
     pub(crate) fn detached(&self, words: &str) -> Ran {

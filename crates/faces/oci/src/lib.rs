@@ -12,6 +12,7 @@ mod globals;
 mod grammar;
 mod help;
 mod log;
+mod notify;
 mod output;
 mod table;
 

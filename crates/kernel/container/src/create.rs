@@ -18,7 +18,7 @@ use crate::error::ContainerError;
 use crate::exec::FILTER;
 use crate::groups;
 use crate::home::{Container, Home, Lock};
-use crate::record::{CONFIG, GATE, Record};
+use crate::record::{CONFIG, GATE, NOTIFY, Record};
 
 /// How a container is created.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub struct CreateOptions {
     pub stdio: Stdio,
     /// Whether another process will start it: it then waits at a gate in its folder.
     pub waits: bool,
+    /// Whether it gets a folder for a socket to notify by; see [`NOTIFY`].
+    pub notifies: bool,
     /// How the root file system becomes the root.
     pub root: RootChange,
     /// Which session keyring it has.
@@ -101,6 +103,10 @@ impl Home {
         }
         // Before there is anything to be removed, it is written down.
         record.write(&folder).map_err(ContainerError::file("write", &folder))?;
+        if options.notifies {
+            let folder = folder.join(NOTIFY);
+            fs::create_dir(&folder).map_err(ContainerError::file("mkdir", &folder))?;
+        }
         let gate = options.waits.then(|| make_gate(&folder)).transpose()?;
         let state = record.state("creating", None);
         let listener = seccomp.filter(|seccomp| !seccomp.listener_path.is_empty()).map(|seccomp| Listener {

@@ -179,8 +179,9 @@ impl Container {
     /// Keeps others from changing it, and reads what they wrote until now.
     pub(crate) fn lock(&self) -> Result<(Lock, Self), ContainerError> {
         let lock = Lock::take(&self.folder)?;
-        // Deleted while we waited: then there is no record.
-        Ok((lock, Self::read(self.folder.clone(), &self.record.id)?))
+        // Deleted while we waited: then there is no record, or that of another container of the same name.
+        let now = Self::read(self.folder.clone(), &self.record.id)?;
+        if now.record.created == self.record.created { Ok((lock, now)) } else { Err(ContainerError::Missing) }
     }
 }
 

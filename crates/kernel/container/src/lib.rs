@@ -29,5 +29,5 @@ pub use create::{CreateOptions, Fresh, GroupManager};
 pub use error::{BundleError, ContainerError};
 pub use exec::ExecOptions;
 pub use home::{Container, Home};
-pub use record::Record;
+pub use record::{NOTIFY, Record};
 pub use status::Status;

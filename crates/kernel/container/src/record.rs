@@ -13,6 +13,9 @@ pub(crate) const STATE: &str = "state.json";
 pub(crate) const CONFIG: &str = "config.json";
 pub(crate) const GATE: &str = "exec.fifo";
 
+/// The folder that a container sees in `/run/notify`, where its notifications are asked for.
+pub const NOTIFY: &str = "notify";
+
 /// What is written down about a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {

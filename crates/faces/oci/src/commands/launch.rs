@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use container::{Bundle, CreateOptions, GroupManager};
+use container::{Bundle, ContainerError, CreateOptions, GroupManager};
 use runtime::{Keyring, LineEnds, RootChange, Stdio, WindowSize};
 
 use super::name;
@@ -13,6 +13,7 @@ use crate::foreground::Foreground;
 use crate::globals::{Globals, absolute};
 use crate::grammar::Asked;
 use crate::log::Log;
+use crate::notify::{self, Notify};
 
 /// What becomes of the container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,11 @@ pub(crate) fn launch(globals: &Globals, asked: &Asked, log: &mut Log, mode: Mode
     let mut bundle = Bundle::load(&folder)?;
     if let Some(process) = bundle.spec.process.as_mut().filter(|_| listened > 0) {
         process.env.extend([format!("LISTEN_FDS={listened}"), "LISTEN_PID=1".to_owned()]);
+    }
+    let manager = notify::host();
+    let place = globals.root.join(name);
+    if manager.is_some() {
+        notify::add_socket(&mut bundle.spec, &place);
     }
     let process = bundle.spec.process.as_ref();
     if let Some(capabilities) = process.and_then(|process| process.capabilities.as_ref()) {
@@ -61,6 +67,7 @@ pub(crate) fn launch(globals: &Globals, asked: &Asked, log: &mut Log, mode: Mode
     let options = CreateOptions {
         stdio,
         waits: mode == Mode::Create,
+        notifies: manager.is_some(),
         root: if asked.is_on("no-pivot") { RootChange::Cover } else { RootChange::Pivot },
         keyring: if asked.is_on("no-new-keyring") { Keyring::Callers } else { Keyring::Own },
         preserved,
@@ -75,28 +82,32 @@ pub(crate) fn launch(globals: &Globals, asked: &Asked, log: &mut Log, mode: Mode
     if let Some(path) = asked.text("pid-file") {
         console::write_pid(Path::new(path), fresh.pid())?;
     }
-    match foreground {
-        None if mode == Mode::Create => {
-            fresh.leave()?;
-            Ok(0)
-        }
-        None => {
-            fresh.start()?;
-            fresh.release()?;
-            Ok(0)
-        }
-        Some(foreground) => {
-            fresh.start()?;
-            let code = foreground.attend(fresh.pid(), fresh.pidfd().as_fd(), terminal)?;
-            let container = fresh.release()?;
-            if !asked.is_on("keep")
-                && let Err(error) = container.delete(true)
-            {
-                log.warn(&error.to_string());
-            }
-            Ok(code)
+    if mode == Mode::Create {
+        fresh.leave()?;
+        return Ok(0);
+    }
+    let notify = manager.map(|host| Notify::bind(&place, host)).transpose()?;
+    fresh.start()?;
+    // From here on others may pause it, or delete it.
+    let container = fresh.release()?;
+    let Some(foreground) = foreground else {
+        notify.map_or(Ok(()), |notify| notify.relay(fresh.pidfd(), fresh.pid()))?;
+        return Ok(0);
+    };
+    if let Some(notify) = notify {
+        // The manager watches us, who end with the container; its other process is not the manager's child.
+        let pidfd = fresh.pidfd().try_clone_to_owned()?;
+        std::thread::spawn(move || notify.relay(pidfd.as_fd(), std::process::id()));
+    }
+    let ended = foreground.attend(fresh.pid(), fresh.pidfd(), terminal);
+    if ended.is_err() || !asked.is_on("keep") {
+        match container.delete(true) {
+            // Somebody else was faster.
+            Ok(()) | Err(ContainerError::Missing) => {}
+            Err(error) => log.warn(&error.to_string()),
         }
     }
+    ended
 }
 
 /// A size as documents have it.
