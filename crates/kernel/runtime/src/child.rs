@@ -29,7 +29,9 @@ use rustix::io::{DupFlags, Errno, dup3};
 use rustix::process::{setsid, umask};
 use rustix::thread::sched_setaffinity;
 use sys::credentials::set_dumpable;
-use sys::process::{Namespaces, close_between, close_from, execute, join_namespace, reset_signals, unshare};
+use sys::process::{
+    Namespaces, close_between, close_from, end_on_signals, execute, join_namespace, reset_signals, unshare,
+};
 
 use crate::birth::OpenNamespaces;
 use crate::hooks::CreateHooks;
@@ -141,6 +143,10 @@ fn forget_parents_end(common: &Common<'_>, theirs: &mut OwnedFd) {
 
 fn set_up_container<'a>(child: &'a ContainerChild<'_>) -> Result<Prepared<'a>, Failure> {
     begin_life()?;
+    if child.common.gate.is_some() {
+        // Nobody may ever open the gate; as pid 1 it would not even hear of a wish to end.
+        end_on_signals();
+    }
     // Alone in its PID namespace until its program begins, nobody there can look into it.
     let is_alone = child.plan.namespaces.new.contains(Namespaces::PID) && child.common.gate.is_none();
     if !is_alone && Defence::Hidden.is_on() {

@@ -267,6 +267,21 @@ pub fn reset_signals() {
     unsafe { libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut()) };
 }
 
+/// Has the signals that ask a process to end do so, with 128 and their number as exit code, until exec.
+///
+/// The first process of a PID namespace does not hear those of its own default action.
+pub fn end_on_signals() {
+    extern "C" fn end(signal: libc::c_int) {
+        // SAFETY: `_exit` may be called in a handler, and does not return.
+        unsafe { libc::_exit(128 + signal) }
+    }
+    let handler: extern "C" fn(libc::c_int) = end;
+    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
+        // SAFETY: the handler is of the form that is expected, and only calls what a handler may.
+        unsafe { libc::signal(signal, handler as libc::sighandler_t) };
+    }
+}
+
 /// Marks every descriptor from `first` on close-on-exec. `close_range(2)` with `CLOSE_RANGE_CLOEXEC`, Linux 5.11;
 /// before that one by one, up to the limit of open files.
 ///
@@ -440,6 +455,24 @@ mod tests {
         .unwrap();
         let status = waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED).unwrap().unwrap();
         assert_eq!(status.exit_status(), Some(0));
+    }
+
+    #[test]
+    fn the_first_process_of_a_namespace_can_be_asked_to_end() {
+        let birth = Birth { namespaces: Namespaces::PID, ..Birth::default() };
+        let (reader, writer) = rustix::pipe::pipe().unwrap();
+        let child = clone_process(birth, || {
+            end_on_signals();
+            let _ = rustix::io::write(&writer, b"r");
+            loop {
+                let _ = rustix::event::poll(&mut [], None);
+            }
+        })
+        .unwrap();
+        assert_eq!(rustix::io::read(&reader, &mut [0; 1]), Ok(1));
+        signal_pidfd(child.pidfd.as_fd(), libc::SIGTERM).unwrap();
+        let status = waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED).unwrap().unwrap();
+        assert_eq!(status.exit_status(), Some(128 + libc::SIGTERM));
     }
 
     #[test]
