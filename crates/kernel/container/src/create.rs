@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use cgroup::{Layout, OwnGroups, Plan, systemd};
 use oci_spec::runtime::NamespaceKind;
-use runtime::seccomp::{Listener, compile};
+use runtime::seccomp::{Listener, Program, compile};
 use runtime::{Advance, Affinity, CreateRequest, Created, Keyring, RootChange, Rootfs, Stdio};
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
 use rustix::process::Signal;
@@ -54,6 +54,7 @@ pub struct Fresh {
     container: Option<Container>,
     created: Created,
     lock: Option<Lock>,
+    filter_flags: Option<u32>,
 }
 
 impl Home {
@@ -140,7 +141,12 @@ impl Home {
         record.init_process_start = created.start_time;
         let written = record.write(&folder).map_err(ContainerError::file("write", &folder));
         guard.keep();
-        let fresh = Fresh { container: Some(Container { folder, record }), created, lock: Some(lock) };
+        let fresh = Fresh {
+            container: Some(Container { folder, record }),
+            created,
+            lock: Some(lock),
+            filter_flags: filter.as_ref().map(Program::flags),
+        };
         written.map(|()| fresh)
     }
 }
@@ -156,6 +162,12 @@ impl Fresh {
     #[must_use]
     pub fn pidfd(&self) -> BorrowedFd<'_> {
         self.created.pidfd.as_fd()
+    }
+
+    /// The flags of `seccomp(2)` that its filter is installed with, if it has one.
+    #[must_use]
+    pub fn filter_flags(&self) -> Option<u32> {
+        self.filter_flags
     }
 
     /// The master side of its terminal, if it has one; once.

@@ -75,6 +75,9 @@ pub(crate) fn launch(globals: &Globals, asked: &Asked, log: &mut Log, mode: Mode
     };
     let home = globals.home();
     let mut fresh = home.create(name, &bundle, options)?;
+    if let Some(flags) = fresh.filter_flags() {
+        log.debug(&format!("seccomp filter flags: {flags}"));
+    }
     let terminal = console.hand_over(fresh.take_terminal())?;
     if let Some(socket) = pidfd {
         console::send(&socket, "pidfd", fresh.pidfd())?;
