@@ -63,8 +63,11 @@ impl Overlay {
             return self.mount_in_private_namespace();
         }
         match self.mount_by_context() {
-            // `lowerdir+` is unknown before Linux 6.5.
-            Err(error) if error.errno == Errno::INVAL && error.what.starts_with("lowerdir+") => {
+            // `lowerdir+` is unknown before Linux 6.5, whose overlay only reads its options when it is made.
+            Err(error)
+                if error.errno == Errno::INVAL
+                    && (error.what.starts_with("lowerdir+") || error.what == "create") =>
+            {
                 self.mount_in_private_namespace()
             }
             other => other,
