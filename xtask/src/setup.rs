@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use crate::project;
+use crate::{project, vm};
 
 /// Programs that tests start, and the Debian packages that bring them.
 const NEEDS: &[(&str, &str)] = &[
@@ -26,9 +26,25 @@ const NEEDS: &[(&str, &str)] = &[
     ("cc", "gcc"),
 ];
 
-pub(crate) fn run(_: &[String]) -> Result<()> {
+/// What the virtual machine takes (`setup --vm`).
+const MACHINE: &[(&str, &str)] =
+    &[("qemu-system-x86_64", "qemu-system-x86"), ("debootstrap", "debootstrap"), ("strip", "binutils")];
+
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    match arguments {
+        [] => install(NEEDS),
+        [word] if word == "--vm" => {
+            install(NEEDS)?;
+            install(MACHINE)?;
+            vm::ensure_image()
+        }
+        _ => bail!("usage: cargo xtask setup [--vm]"),
+    }
+}
+
+fn install(needs: &[(&str, &str)]) -> Result<()> {
     let missing: Vec<&str> =
-        NEEDS.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect();
+        needs.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }

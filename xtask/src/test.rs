@@ -5,6 +5,7 @@
 //! --kernel  also real namespaces, mounts, rules, processes
 //! (none)    also the whole engine: acceptance rows, compatibility, faults
 //! --full    the same with more and longer runs, and a report of it: docs/reports/full.md
+//! --vm      what needs cgroup v2, AppArmor or systemd, in a virtual machine
 //! ```
 
 use std::io::{BufRead, BufReader};
@@ -13,7 +14,7 @@ use std::time::Instant;
 
 use anyhow::{Result, anyhow, bail};
 
-use crate::{fuzz, project, report, setup};
+use crate::{fuzz, project, report, setup, vm};
 
 /// The feature puts fault points into the binary under test; without it they are empty.
 const FEATURES: [&str; 2] = ["--features", "gantry/faults"];
@@ -24,10 +25,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         None | Some("--full") => &["--workspace"],
         Some("--fast") => &["--workspace", "--lib"],
         Some("--kernel") => &["--workspace", "--exclude", "gantry"],
-        Some("--vm") => {
-            bail!("the virtual machine comes with the runtime's own suite; nothing here needs it")
-        }
-        Some(other) => bail!("unknown: {other}; one of --fast, --kernel, --full"),
+        Some("--vm") => &[],
+        Some(other) => bail!("unknown: {other}; one of --fast, --kernel, --full, --vm"),
     };
     setup::run(&[])?;
     // Tests start the built binary, so it comes first.
@@ -35,7 +34,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     if word == Some("--full") {
         return full();
     }
-    let part = Part::of("tests", || tests(selection, &[]))?;
+    let part = match word {
+        Some("--vm") => Part::of("the virtual machine", vm::run)?,
+        _ => Part::of("tests", || tests(selection, &[]))?,
+    };
     println!("tests took {} s", part.seconds);
     println!("{} passed, {} failed", part.count.passed, part.count.failed);
     part.outcome
@@ -87,6 +89,14 @@ pub(crate) struct Count {
 }
 
 impl Count {
+    /// Adds a line that a runner printed, if it is a summary.
+    pub(crate) fn add_line(&mut self, line: &str) {
+        // A test on a private host shows the summary of its inner run when it fails: indented or not, it says 1 failed.
+        if line.starts_with("test result:") || line.trim_start().starts_with("Summary [") {
+            self.add(line);
+        }
+    }
+
     /// Adds what a runner's summary says: libtest's for one binary, nextest's for all.
     fn add(&mut self, line: &str) {
         let number_before = |word: &str| {
@@ -110,10 +120,7 @@ pub(crate) fn run_counted(tests: &mut Command) -> Result<(Count, Result<()>)> {
     let mut count = Count::default();
     for line in BufReader::new(reader).lines() {
         let line = line.unwrap_or_default();
-        // A test on a private host shows the summary of its inner run when it fails: indented or not, it says 1 failed.
-        if line.starts_with("test result:") || line.trim_start().starts_with("Summary [") {
-            count.add(&line);
-        }
+        count.add_line(&line);
         println!("{line}");
     }
     let status = child.wait()?;

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use rustix::mount::{MountFlags, mount};
 
+use crate::needs::Needs;
 use crate::program;
 
 /// Set inside the private host.
@@ -24,27 +25,6 @@ const INSIDE: &str = "GANTRY_PRIVATE_HOST";
 
 /// How long a whole test may take.
 const LIMIT: Duration = Duration::from_secs(300);
-
-/// What a test needs from the machine; without it the test is skipped, and says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Needs {
-    /// Memory control of cgroup v2.
-    CgroupV2Memory,
-}
-
-impl Needs {
-    /// What is missing, if it is.
-    fn missing(self) -> Option<&'static str> {
-        let is_there = match self {
-            Self::CgroupV2Memory => std::fs::read_to_string("/sys/fs/cgroup/cgroup.controllers")
-                .is_ok_and(|controllers| controllers.contains("memory")),
-        };
-        match self {
-            _ if is_there => None,
-            Self::CgroupV2Memory => Some("needs cgroup v2 memory"),
-        }
-    }
-}
 
 /// How a test on a private host ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

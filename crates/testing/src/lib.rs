@@ -12,6 +12,7 @@ pub mod http;
 pub mod images;
 pub mod leaks;
 pub mod mask;
+mod needs;
 pub mod program;
 pub mod pty;
 pub mod reference;
@@ -20,4 +21,5 @@ pub mod tar;
 pub mod wait;
 pub mod wrong;
 
-pub use host::{Host, Needs, Outcome, on_host, outcome_of};
+pub use host::{Host, Outcome, on_host, outcome_of};
+pub use needs::Needs;

@@ -116,6 +116,7 @@ fn masked_paths_are_empty_and_readonly_paths_read_only() {
 
 #[test]
 fn mounts_are_those_of_the_document_and_nothing_of_the_host() {
+    testing::needs!(CgroupV1);
     let output = Stage::script("cat /proc/self/mountinfo").run().output();
     let places: Vec<_> = output.lines().map(|line| line.split(' ').nth(4).unwrap()).collect();
     assert_eq!(
@@ -134,6 +135,7 @@ fn mounts_are_those_of_the_document_and_nothing_of_the_host() {
 
 #[test]
 fn cgroups_show_the_containers_own_group_read_only() {
+    testing::needs!(CgroupV1);
     let mut stage = Stage::script(
         "cat /sys/fs/cgroup/pids/pids.max; cat /proc/self/cgroup | grep pids; mkdir /sys/fs/cgroup/pids/x /sys/fs/cgroup/y",
     );
@@ -148,6 +150,7 @@ fn cgroups_show_the_containers_own_group_read_only() {
 
 #[test]
 fn a_cgroup_namespace_is_rooted_in_the_containers_group() {
+    testing::needs!(CgroupV1);
     let mut stage = Stage::script(
         "grep -E ':(pids|memory):' /proc/self/cgroup; cat /sys/fs/cgroup/pids/cgroup.procs | head -1",
     );
@@ -387,6 +390,7 @@ fn a_folder_serves_as_root_file_system_too() {
 
 #[test]
 fn a_privileged_container_may_do_what_the_host_may() {
+    testing::needs!(CgroupV1);
     let script = "mount -t tmpfs x /tmp && touch /tmp/y && mknod /kmsg c 1 11 && dd if=/kmsg bs=1 count=0 2>/dev/null && \
         mkdir /sys/fs/cgroup/pids/inner && hostname renamed && hostname && cat /proc/self/attr/current | wc -c";
     let mut stage = Stage::script(script);

@@ -75,7 +75,10 @@ fn a_callers_own_cpus_are_left_behind_when_asked_for() {
         rustix::thread::sched_setaffinity(None, &all).unwrap();
         output
     };
-    assert_eq!(run(Affinity::Inherit), "Cpus_allowed_list:\t0\n");
+    // A group with a cpuset makes its members forget that before Linux 6.2.
+    if testing::Needs::CgroupV2.missing().is_some() {
+        assert_eq!(run(Affinity::Inherit), "Cpus_allowed_list:\t0\n");
+    }
     if all.count() > 1 {
         assert_ne!(run(Affinity::Reset), "Cpus_allowed_list:\t0\n");
     }
