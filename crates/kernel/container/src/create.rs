@@ -142,7 +142,7 @@ impl Home {
         let written = record.write(&folder).map_err(ContainerError::file("write", &folder));
         guard.keep();
         let fresh = Fresh {
-            container: Some(Container { folder, record }),
+            container: Some(Container { folder, record, group: plan.group().into() }),
             created,
             lock: Some(lock),
             filter_flags: filter.as_ref().map(Program::flags),

@@ -1,5 +1,6 @@
 //! The folder of all containers, and one container in it.
 
+use std::cell::OnceCell;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -25,6 +26,8 @@ pub struct Container {
     pub(crate) folder: PathBuf,
     /// What is written down about it.
     pub record: Record,
+    /// Its control group, found in the host's hierarchies once: their table may be long.
+    pub(crate) group: OnceCell<Group>,
 }
 
 /// Keeps others from changing a container; ends with its process at the latest.
@@ -109,7 +112,7 @@ impl Container {
         };
         let record: Record = serde_json::from_slice(&bytes)
             .map_err(|cause| ContainerError::Record { id: name.to_owned(), cause })?;
-        Ok(Self { folder, record })
+        Ok(Self { folder, record, group: OnceCell::new() })
     }
 
     /// What it is doing.
@@ -141,11 +144,15 @@ impl Container {
     /// # Errors
     /// When the hierarchies cannot be found.
     pub fn group(&self) -> Result<Group, ContainerError> {
+        if let Some(group) = self.group.get() {
+            return Ok(group.clone());
+        }
         let group = Group::from_paths(&Layout::detect()?, &self.record.cgroup_paths)?;
-        Ok(match &self.record.cgroup_unit {
+        let group = match &self.record.cgroup_unit {
             Some(unit) => group.with_unit(unit),
             None => group,
-        })
+        };
+        Ok(self.group.get_or_init(|| group).clone())
     }
 
     /// Its folder.
@@ -181,7 +188,11 @@ impl Container {
         let lock = Lock::take(&self.folder)?;
         // Deleted while we waited: then there is no record, or that of another container of the same name.
         let now = Self::read(self.folder.clone(), &self.record.id)?;
-        if now.record.created == self.record.created { Ok((lock, now)) } else { Err(ContainerError::Missing) }
+        if now.record.created != self.record.created {
+            return Err(ContainerError::Missing);
+        }
+        // Where its group is does not change.
+        Ok((lock, Self { group: self.group.clone(), ..now }))
     }
 }
 

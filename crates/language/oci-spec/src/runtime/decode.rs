@@ -40,7 +40,11 @@ impl Process {
     }
 }
 
+/// Keeping track of the place costs time on each field, so that only a document that is refused is read that way.
 fn decode<T: DeserializeOwned>(json: &[u8]) -> Result<T, DecodeError> {
+    if let Ok(document) = serde_json::from_slice(json) {
+        return Ok(document);
+    }
     let mut reader = serde_json::Deserializer::from_slice(json);
     let document = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let field = error.path().to_string();
