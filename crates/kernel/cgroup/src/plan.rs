@@ -78,7 +78,8 @@ impl Plan {
     /// group gets a folder in the unified tree as well.
     ///
     /// # Errors
-    /// [`CgroupError::Unsupported`] for limits that make no sense or cannot be expressed.
+    /// [`CgroupError::Unsupported`] for limits that make no sense, cannot be expressed, or need a controller of v1 that
+    /// the host lacks.
     pub fn for_container(
         layout: &Layout,
         own: &OwnGroups,
@@ -90,6 +91,14 @@ impl Plan {
         let is_absolute = cgroups_path.starts_with('/');
         if inner.as_os_str().is_empty() {
             return Err(CgroupError::Unsupported(format!("invalid cgroup path {cgroups_path:?}")));
+        }
+        if let Some(lacking) = v1::CONTROLLERS.iter().find(|controller| {
+            layout.version == Version::V1
+                && !layout.has_controller(controller)
+                && !v1::writes(controller, resources, None).is_empty()
+        }) {
+            let why = "container could not join or create cgroup";
+            return Err(CgroupError::Unsupported(format!("cannot set {lacking} limit: {why}")));
         }
         let unified = layout
             .unified
@@ -223,6 +232,21 @@ mod tests {
         let plan = Plan::for_container(&host(), &own, "/a", "id", &resources).unwrap();
         let counts: Vec<_> = plan.groups.iter().map(|group| group.writes.len()).collect();
         assert_eq!(counts, [0, 1, 0]);
+    }
+
+    #[test]
+    fn limits_without_a_hierarchy_of_their_own_are_refused() {
+        let planned = |json: &str| {
+            let resources: Resources = serde_json::from_str(json).unwrap();
+            Plan::for_container(&host(), &OwnGroups::default(), "/a", "id", &resources)
+                .map(|_| ())
+                .map_err(|error| error.to_string())
+        };
+        let error = planned(r#"{"network": {"classID": 5}}"#).unwrap_err();
+        assert!(error.contains("cannot set net_cls limit"), "{error}");
+        let error = planned(r#"{"cpu": {"shares": 5}, "memory": {"limit": 1000000}}"#).unwrap_err();
+        assert!(error.contains("cannot set cpu limit"), "{error}");
+        assert_eq!(planned(r#"{"memory": {"limit": 1000000}, "cpu": {}, "network": {}}"#), Ok(()));
     }
 
     proptest! {

@@ -5,6 +5,10 @@ use oci_spec::runtime::{Resources, Throttle};
 use crate::devices::DevicePolicy;
 use crate::plan::Write;
 
+/// Controllers that limits may need.
+pub(crate) const CONTROLLERS: [&str; 9] =
+    ["cpu", "cpuset", "memory", "pids", "blkio", "hugetlb", "net_cls", "net_prio", "rdma"];
+
 /// The writes of one controller.
 pub(crate) fn writes(controller: &str, resources: &Resources, devices: Option<&DevicePolicy>) -> Vec<Write> {
     match controller {

@@ -22,11 +22,9 @@ fn plan(bytes: Vec<u8>) -> Result<(), String> {
         mountpoint: Path::new("/cg").join(name),
         ..Hierarchy::default()
     };
-    let v1 = Layout {
-        version: Version::V1,
-        hierarchies: ["cpu", "memory", "devices", "pids", "blkio", "hugetlb", "net_cls"].map(tree).into(),
-        unified: None,
-    };
+    let controllers =
+        ["cpu", "cpuset", "memory", "devices", "pids", "blkio", "hugetlb", "net_cls", "net_prio", "rdma"];
+    let v1 = Layout { version: Version::V1, hierarchies: controllers.map(tree).into(), unified: None };
     let unified = Hierarchy { mountpoint: "/cg".into(), ..Hierarchy::default() };
     let v2 = Layout { version: Version::V2, hierarchies: vec![unified], unified: None };
     for layout in [v1, v2] {
