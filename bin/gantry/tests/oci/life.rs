@@ -291,3 +291,21 @@ fn readiness_is_passed_on_to_the_service_manager() {
         stage.is_clean();
     });
 }
+
+#[test]
+fn a_parent_that_waits_gets_the_exit_code_of_what_it_let_create() {
+    testing::on_host(&[], |host| {
+        use rustix::process::{Pid, WaitOptions, set_child_subreaper, waitpid};
+        let stage = Stage::new(host, "exit 9");
+        set_child_subreaper(Some(Pid::INIT)).unwrap();
+        stage.detached("create one").ok();
+        let pid = Pid::from_raw(i32::try_from(stage.pid("one")).unwrap()).unwrap();
+        assert!(waitpid(Some(pid), WaitOptions::NOHANG).unwrap().is_none());
+        stage.run("start", &["one"]).ok();
+        let (_, status) = waitpid(Some(pid), WaitOptions::empty()).unwrap().unwrap();
+        assert_eq!(status.exit_status(), Some(9));
+        assert_eq!(stage.status("one"), "stopped");
+        stage.run("delete", &["one"]).ok();
+        stage.is_clean();
+    });
+}

@@ -72,6 +72,28 @@ fn limits_are_changed_and_use_is_told() {
 }
 
 #[test]
+fn processes_are_shown_as_ps_shows_them() {
+    testing::on_host(&[], |host| {
+        let stage = Stage::new(host, "exec sleep 1000");
+        stage.detached("run -d one").ok();
+        let own = stage.run("ps", &["one"]).ok();
+        let theirs = stage.run("ps", &["one", "-ef"]).ok();
+        let cells = |text: &str| -> Vec<String> {
+            let rows = text.lines().map(|line| line.split_ascii_whitespace().map(str::to_owned));
+            // The load and the time zone may differ.
+            rows.flat_map(|row| {
+                row.enumerate().filter(|(place, _)| !matches!(place, 3 | 4)).map(|(_, cell)| cell)
+            })
+            .collect()
+        };
+        assert_eq!(cells(&own.stdout), cells(&theirs.stdout));
+        assert!(own.stdout.contains("sleep 1000"));
+        stage.run("delete", &["-f", "one"]).ok();
+        stage.is_clean();
+    });
+}
+
+#[test]
 fn exec_changes_the_bundles_process() {
     testing::on_host(&[], |host| {
         let stage = Stage::new(host, "exec sleep 1000");

@@ -1,5 +1,7 @@
 //! `ps`.
 
+mod table;
+
 use super::{Arguments, Command, name};
 use crate::globals::Globals;
 use crate::grammar::{Asked, Grammar, text};
@@ -29,11 +31,11 @@ fn ps(globals: &Globals, asked: &Asked) -> Result<u8, Failure> {
         _ => return Err(Failure::new("invalid format option")),
     }
     let options = &asked.words[1..];
-    output::text(&choose(&run(options)?, &pids)?);
+    output::text(&if options.is_empty() { table::of(&pids) } else { choose(&run(options)?, &pids)? });
     Ok(0)
 }
 
-/// The table of the program `ps`: this command is that program, seen from a container; its options are endless.
+/// The table of the program `ps`, asked for by its own options, which are endless.
 #[allow(clippy::disallowed_methods, reason = "the command hands its options to this very program")]
 fn run(options: &[String]) -> Result<String, Failure> {
     let mut command = std::process::Command::new("ps");
