@@ -200,6 +200,31 @@ impl Group {
         Ok(below)
     }
 
+    /// The group that another process may enter beside `init`. A group of v2 that hands controllers down takes no
+    /// processes itself any more; then it is the one that `init` has moved to.
+    #[must_use]
+    pub fn beside(self, init: u32) -> Self {
+        if self.version == Version::V1 {
+            return self;
+        }
+        // These leave the processes where they are.
+        let is_threaded = |name: &str| ["cpu", "cpuset", "pids", "perf_event"].contains(&name);
+        let handed_down = self.read("", "cgroup.subtree_control").unwrap_or_default();
+        if handed_down.split_ascii_whitespace().all(is_threaded) {
+            return self;
+        }
+        let text = fs::read_to_string(format!("/proc/{init}/cgroup")).unwrap_or_default();
+        let path = text
+            .lines()
+            .find_map(|line| line.strip_prefix("0::"))
+            .and_then(|path| relative(Path::new(path)).ok());
+        let mut beside = self;
+        if let (Some(path), Some(view)) = (path, beside.views.first_mut()) {
+            view.folder = view.mountpoint.join(path);
+        }
+        beside
+    }
+
     /// Its unit, where systemd manages it.
     #[must_use]
     pub fn unit(&self) -> Option<&str> {

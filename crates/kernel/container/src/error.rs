@@ -116,7 +116,18 @@ fn within(error: &CreateError) -> String {
         CreateError::Program { .. } | CreateError::Step { .. } => {
             format!("error during container init: {error}")
         }
-        CreateError::Cgroup(_) => format!("unable to apply cgroup configuration: {error}"),
+        CreateError::Cgroup(_) => {
+            let mut text = format!("unable to apply cgroup configuration: {error}");
+            let mut cause = std::error::Error::source(error);
+            while let Some(error) = cause {
+                let next = error.to_string();
+                if !text.ends_with(&next) {
+                    text = format!("{text}: {next}");
+                }
+                cause = error.source();
+            }
+            text
+        }
         _ => error.to_string(),
     }
 }

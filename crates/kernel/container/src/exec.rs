@@ -46,7 +46,10 @@ impl Container {
             _ => {}
         }
         let init = self.process().ok_or(ContainerError::Status("cannot exec in a stopped container"))?;
-        let group = self.group()?.below(&options.groups)?;
+        let group = match options.groups.is_empty() {
+            true => self.group()?.beside(self.record.init_process_pid),
+            false => self.group()?.below(&options.groups)?,
+        };
         let path = self.folder.join(FILTER);
         let filter = if path.exists() { Some(Program::load(&path)?) } else { None };
         let document = self.document()?;

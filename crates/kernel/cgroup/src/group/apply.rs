@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{FreezeState, Group, Reach, collect_pids, devices, limits};
 use crate::error::CgroupError;
 use crate::layout::Version;
-use crate::plan::{GroupPlan, Plan};
+use crate::plan::{GroupPlan, Plan, Write};
 use crate::systemd;
 
 impl Plan {
@@ -21,6 +21,9 @@ impl Plan {
     pub fn apply(&self) -> Result<Group, CgroupError> {
         let mut group = self.group();
         if let Some(unit) = &self.unit {
+            for plan in self.groups.iter().filter(|plan| plan.folder.exists()) {
+                ensure_free(&group, &plan.folder)?;
+            }
             group.keeper = systemd::start(unit)?.map(Arc::new);
         }
         match self.try_apply(&group) {
@@ -96,7 +99,7 @@ fn make_folder(plan: &GroupPlan) -> Result<bool, CgroupError> {
     let controllers_on = |folder: &Path| plan.enable.iter().for_each(|name| enable(folder, name));
     let parent = plan.folder.parent().unwrap_or(&plan.mountpoint);
     // Controllers above have to be on before the limits below have files.
-    let parent_is_ready = plan.enable.is_empty() || has_controllers(parent);
+    let parent_is_ready = plan.enable.is_empty() || has_controllers(parent, &plan.writes);
     if parent_is_ready {
         match make(&plan.folder) {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
@@ -118,8 +121,14 @@ fn make_folder(plan: &GroupPlan) -> Result<bool, CgroupError> {
     make(&plan.folder).map_err(CgroupError::file("create", &plan.folder))
 }
 
-fn has_controllers(folder: &Path) -> bool {
-    fs::read_to_string(folder.join("cgroup.subtree_control")).is_ok_and(|list| !list.trim().is_empty())
+/// Whether some controllers are on for children of a folder, and all those whose files will be written are. systemd
+/// leaves off what it has no properties for.
+fn has_controllers(folder: &Path, writes: &[Write]) -> bool {
+    let list = fs::read_to_string(folder.join("cgroup.subtree_control")).unwrap_or_default();
+    let is_on = |wanted: &str| list.split_ascii_whitespace().any(|on| on == wanted);
+    let controller =
+        |file: &String| file.split_once('.').is_none_or(|(name, _)| name == "cgroup" || is_on(name));
+    !list.trim().is_empty() && writes.iter().all(|write| write.files.iter().any(controller))
 }
 
 /// Switches a controller on for children (v2). One that the host lacks, or that may not be shared, stays off.

@@ -25,6 +25,8 @@ impl Group {
         if let (Version::V2, Some(memory)) = (self.version, &resources.memory) {
             self.ensure_above_usage(memory)?;
         }
+        let complete = self.complete(resources);
+        let resources = &complete;
         let rounded;
         let (resources, policy) = match &self.unit {
             Some(unit) => {
@@ -41,6 +43,45 @@ impl Group {
             write_all(self.version, &view.folder, &writes)?;
         }
         Ok(())
+    }
+
+    /// Adds what the group has now where one file, or one property, says two things of which only one is to change.
+    fn complete(&self, resources: &Resources) -> Resources {
+        let mut resources = resources.clone();
+        let is_apart = self.version == Version::V1 && self.unit.is_none();
+        if let Some(cpu) = resources.cpu.as_mut().filter(|_| !is_apart) {
+            let is_given = (cpu.quota.unwrap_or_default() != 0, cpu.period.unwrap_or_default() != 0);
+            let now = if is_given.0 == is_given.1 { None } else { self.quota_and_period() };
+            match (is_given, now) {
+                ((true, false), Some((_, period))) => cpu.period = Some(period),
+                ((false, true), Some((quota, _))) => cpu.quota = Some(quota),
+                _ => {}
+            }
+        }
+        if let Some(memory) = resources.memory.as_mut().filter(|_| self.version == Version::V2)
+            && memory.limit.unwrap_or_default() == 0
+            && memory.swap.is_some_and(|swap| swap > 0)
+        {
+            memory.limit = self.read("memory", "memory.max").and_then(|text| match text.trim() {
+                "max" => Some(-1),
+                number => number.parse().ok(),
+            });
+        }
+        resources
+    }
+
+    /// Microseconds in a period (-1 is unlimited), and its length.
+    fn quota_and_period(&self) -> Option<(i64, u64)> {
+        let (quota, period) = match self.version {
+            Version::V1 => (self.read("cpu", "cpu.cfs_quota_us")?, self.read("cpu", "cpu.cfs_period_us")?),
+            Version::V2 => {
+                let text = self.read("cpu", "cpu.max")?;
+                let (quota, period) = text.split_once(' ')?;
+                (quota.to_owned(), period.to_owned())
+            }
+        };
+        let quota = if quota.trim() == "max" { -1 } else { quota.trim().parse().ok()? };
+        Some((quota, period.trim().parse().ok()?))
     }
 
     /// Tells systemd. On v1 it denies all devices for a moment, which nobody must see.

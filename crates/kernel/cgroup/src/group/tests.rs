@@ -144,3 +144,29 @@ fn a_freeze_that_settles_is_waited_for() {
     tree.group().thaw().unwrap();
     assert!(tree.read("cgroup.freeze").starts_with('0'));
 }
+
+#[test]
+fn half_of_a_pair_is_completed_by_what_is_there() {
+    let tree = Tree::new(&[("cpu.max", "50000 100000\n"), ("memory.max", "4096\n"), ("memory.swap.max", "")]);
+    let update = |json: &str| tree.group().update(&serde_json::from_str(json).unwrap()).unwrap();
+    update(r#"{"cpu": {"period": 200000}, "memory": {"swap": 8192}}"#);
+    assert_eq!(tree.read("memory.swap.max").trim_end_matches('\0'), "4096");
+    assert!(tree.read("cpu.max").starts_with("50000 200000"));
+    update(r#"{"cpu": {"quota": 10000}}"#);
+    assert!(tree.read("cpu.max").starts_with("10000 200000"));
+}
+
+#[test]
+fn a_group_that_hands_controllers_down_is_entered_where_its_first_process_is() {
+    let tree = Tree::new(&[("cgroup.subtree_control", "cpu pids\n")]);
+    let own = std::process::id();
+    assert_eq!(tree.group().beside(own), tree.group());
+    fs::write(tree.folder().join("cgroup.subtree_control"), "cpu memory\n").unwrap();
+    let text = fs::read_to_string("/proc/self/cgroup").unwrap();
+    // At the top there is no other group to go to.
+    let expected = match text.lines().find_map(|line| line.strip_prefix("0::/")) {
+        Some("") | None => tree.folder(),
+        Some(path) => tree.0.path().join(path),
+    };
+    assert_eq!(tree.group().beside(own).views()[0].folder, expected);
+}
