@@ -309,3 +309,28 @@ fn a_parent_that_waits_gets_the_exit_code_of_what_it_let_create() {
         stage.is_clean();
     });
 }
+
+#[test]
+fn a_creator_may_be_killed_wherever_it_is() {
+    testing::on_host(&[], |host| {
+        let stage = Stage::new(host, "exec sleep 1000");
+        fs::create_dir(stage.path("state")).unwrap();
+        let mut reached = 0;
+        for step in ["", "config.json", "state.json", "exec.fifo"] {
+            for _ in 0..5 {
+                let creator = stage.start(&["create", "-b", "bundle", "one"]);
+                let folder = stage.path("state/one");
+                // The folder first: nobody can watch for a file in it before.
+                let is_there = wait::appears(&folder, wait::PATIENCE)
+                    && (step.is_empty() || wait::appears(&folder.join(step), wait::PATIENCE));
+                reached += usize::from(is_there);
+                creator.signal(Signal::KILL);
+                wait::eventually("the creator is gone", || wait::exited(creator.pid(), wait::PATIENCE));
+                stage.run("delete", &["-f", "one"]).ok();
+                drop(creator);
+                wait::eventually("nothing is left", || stage.leftovers().is_empty());
+            }
+        }
+        assert_eq!(reached, 20);
+    });
+}
