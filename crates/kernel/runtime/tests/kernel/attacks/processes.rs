@@ -9,7 +9,7 @@ use mount::defence::{Defence, without};
 use oci_spec::runtime::NamespaceKind;
 use runtime::Stdio;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
-use sys::process::{Birth, StringArray, clone_process, execute, execute_file};
+use sys::process::{Birth, StringArray, clone_process, execute};
 
 use crate::stage::{Stage, wait};
 
@@ -104,6 +104,9 @@ fn cve_2019_5736_as_the_runtime() {
     if role == "inside" {
         return inside();
     }
+    if role == "sealed" {
+        runtime::sealed::go_on_sealed().unwrap();
+    }
     let mut stage =
         Stage::new(&["/entry", "cve_2019_5736_as_the_runtime", "--nocapture", "--test-threads=1"]);
     image_with_libraries(&stage);
@@ -150,28 +153,20 @@ fn is_overwritten(is_sealed: bool) -> bool {
     ])
     .unwrap();
     let environment = StringArray::new([
-        "GANTRY_ATTACK_ROLE=runtime".to_owned(),
+        format!("GANTRY_ATTACK_ROLE={}", if is_sealed { "sealed" } else { "plain" }),
         "PATH=/usr/bin:/bin".to_owned(),
         format!("TMPDIR={}", folder.path().display()),
     ])
     .unwrap();
     let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
-    let file = mount::tree::clone_path(&victim, sys::mount::Reach::One).unwrap();
-    let read_only =
-        sys::mount::AttributeChange { set: sys::mount::READ_ONLY, ..sys::mount::AttributeChange::default() };
-    // What `runtime::sealed` does for an executable that runs already.
-    sys::mount::change_attributes(file.as_fd(), sys::mount::Reach::One, read_only).unwrap();
     let child = clone_process(Birth::default(), || {
         sys::process::replace_standard_stream(writer.as_fd(), 1).unwrap();
         sys::process::replace_standard_stream(writer.as_fd(), 2).unwrap();
-        let errno = match is_sealed {
-            true => execute_file(file.as_fd(), &arguments, &environment),
-            false => execute(&name, &arguments, &environment),
-        };
+        let errno = execute(&name, &arguments, &environment);
         errno.raw_os_error()
     })
     .unwrap();
-    drop((file, writer));
+    drop(writer);
     assert_eq!(wait(&child.pidfd), 0);
     let mut output = String::new();
     fs::File::from(reader).read_to_string(&mut output).unwrap();
