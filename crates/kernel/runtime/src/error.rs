@@ -124,6 +124,11 @@ impl CreateError {
                 "error setting scheduler: process scheduler can't be used together with AllowedCPUs"
                     .to_owned()
             }
+            // Deadlines are kept on all CPUs or on none.
+            Step::Scheduler if errno == Errno::PERM && container.is_some_and(|plan| plan.has_cpus) => {
+                "error setting scheduler: process scheduler can't be used together with AllowedCPUs"
+                    .to_owned()
+            }
             Step::Scheduler => "error setting scheduler".to_owned(),
             Step::IoPriority => "error setting io priority".to_owned(),
             Step::MemoryPolicy => "error setting memory policy".to_owned(),

@@ -44,6 +44,8 @@ pub(crate) struct ContainerPlan {
     /// Whether that is for all mounts below the root, too.
     pub(crate) root_reach: Reach,
     pub(crate) has_mount_label: bool,
+    /// Whether its group is bound to CPUs.
+    pub(crate) has_cpus: bool,
     /// Whether the document itself asks for a private root.
     pub(crate) asks_private_root: bool,
     /// Interfaces of the host and their names inside.
@@ -90,6 +92,11 @@ impl ContainerPlan {
             root_reach: if linux.rootfs_propagation.starts_with('r') { Reach::Tree } else { Reach::One },
             net_devices: net_devices(&linux)?,
             asks_private_root: matches!(linux.rootfs_propagation.as_str(), "private" | "rprivate"),
+            has_cpus: linux
+                .resources
+                .as_ref()
+                .and_then(|resources| resources.cpu.as_ref())
+                .is_some_and(|cpu| !cpu.cpus.is_empty()),
             has_mount_label: !linux.mount_label.is_empty(),
         };
         plan.mounts = spec

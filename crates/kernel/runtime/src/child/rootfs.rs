@@ -171,6 +171,10 @@ fn perform(
         return Err(Step::MountInsideProc.failed_at(index)(Errno::PERM));
     }
     if let Some((clone, kind)) = inside {
+        // As for clones of the host's: what protects paths in `/proc` needs the real one.
+        if plan.destination_is("/proc") && fstatfs(&clone).map_err(&failed)?.f_type != PROCFS {
+            return Err(failed(Errno::PERM));
+        }
         return attach_bind(clone.as_fd(), kind, target.as_fd()).map_err(failed);
     }
     match (&plan.kind, prepared) {

@@ -176,3 +176,30 @@ fn a_bind_with_options_has_these_and_no_others() {
         assert_eq!(output, "/va rw,noexec,noatime\n/vb rw,nosuid,noatime\n/vc ro,relatime\n");
     });
 }
+
+#[test]
+fn a_folder_of_the_image_does_not_play_proc() {
+    let mut stage = Stage::script("true");
+    let fake = stage.image().join("fake");
+    fs::create_dir(&fake).unwrap();
+    let json = format!(r#"{{"destination": "/proc", "source": "{}", "options": ["bind"]}}"#, fake.display());
+    stage.spec.mounts[0] = serde_json::from_str(&json).unwrap();
+    let refused = |rootfs: &runtime::Rootfs| {
+        let request = runtime::CreateRequest {
+            id: "x",
+            spec: &stage.spec,
+            rootfs,
+            user: None,
+            stdio: runtime::Stdio::Null,
+            cgroup: None,
+            seccomp: None,
+            gate: None,
+            options: runtime::CreateOptions::default(),
+        };
+        runtime::create(request, &mut |_| Ok(())).unwrap_err().to_string()
+    };
+    // Named as the host sees it, and as a place of the root file system itself.
+    assert!(refused(&stage.rootfs()).contains("not of type proc"));
+    let text = refused(&runtime::Rootfs::Path(stage.image()));
+    assert!(text.contains("at \"/proc\": operation not permitted"), "{text}");
+}

@@ -83,3 +83,22 @@ fn a_callers_own_cpus_are_left_behind_when_asked_for() {
         assert_ne!(run(Affinity::Reset), "Cpus_allowed_list:\t0\n");
     }
 }
+
+#[test]
+fn a_deadline_on_some_cpus_only_is_refused_in_runcs_words() {
+    // With a single one, that is all of them.
+    if std::thread::available_parallelism().unwrap().get() == 1 {
+        return;
+    }
+    let mut stage = Stage::script("true");
+    stage.process().scheduler = Some(
+        serde_json::from_str(
+            r#"{"policy": "SCHED_DEADLINE", "runtime": 42000, "deadline": 100000, "period": 1000000,
+                "flags": ["SCHED_FLAG_RESET_ON_FORK"]}"#,
+        )
+        .unwrap(),
+    );
+    stage.linux().resources = Some(serde_json::from_str(r#"{"cpu": {"cpus": "0"}}"#).unwrap());
+    let text = stage.refusal().to_string();
+    assert!(text.contains("process scheduler can't be used together with AllowedCPUs"), "{text}");
+}
