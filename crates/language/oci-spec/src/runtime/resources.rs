@@ -17,7 +17,7 @@ pub struct Resources {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<Memory>,
     /// Processor time and placement.
-    #[serde(alias = "CPU", skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu: Option<Cpu>,
     /// Number of tasks.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -122,20 +122,10 @@ pub struct Cpu {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub realtime_period: Option<u64>,
     /// List of CPUs.
-    #[serde(
-        default,
-        alias = "Cpus",
-        deserialize_with = "or_default",
-        skip_serializing_if = "String::is_empty"
-    )]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
     pub cpus: String,
     /// List of memory nodes.
-    #[serde(
-        default,
-        alias = "Mems",
-        deserialize_with = "or_default",
-        skip_serializing_if = "String::is_empty"
-    )]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
     pub mems: String,
     /// 1 makes the group idle-class.
     #[serde(skip_serializing_if = "Option::is_none")]
