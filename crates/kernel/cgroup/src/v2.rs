@@ -7,7 +7,8 @@ use crate::plan::Write;
 use crate::v1;
 
 /// Controllers switched on along the way to a group, where the host has them.
-pub(crate) const CONTROLLERS: [&str; 7] = ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma"];
+pub(crate) const CONTROLLERS: [&str; 9] =
+    ["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma", "misc", "dmem"];
 
 /// The writes of a group.
 pub(crate) fn writes(resources: &Resources) -> Result<Vec<Write>, CgroupError> {
