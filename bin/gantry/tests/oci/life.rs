@@ -153,6 +153,30 @@ fn what_a_killed_creator_leaves_is_removed_by_delete() {
 }
 
 #[test]
+fn a_creator_that_hangs_in_a_hook_does_not_keep_others_from_deleting() {
+    testing::on_host(&[], |host| {
+        let stage = Stage::new(host, "exec sleep 1000");
+        let hook = format!("echo >{}; exec sleep 1000", stage.path("reached").display());
+        stage.edit(|document| {
+            document["hooks"]["createRuntime"] = json!([{"path": "/bin/sh", "args": ["sh", "-c", hook]}]);
+        });
+        let creator = stage.start(&["create", "-b", "bundle", "one"]);
+        assert!(wait::appears(&stage.path("reached"), wait::PATIENCE));
+        assert_eq!(stage.status("one"), "creating");
+        stage.run("delete", &["-f", "one"]).ok();
+        stage.run("state", &["one"]).code(1).complains("container does not exist");
+        // The name is free, and the creator that comes back from its hook leaves the new one alone.
+        stage.edit(|document| document["hooks"] = json!({}));
+        stage.detached("run -d one").ok();
+        testing::program::shell("kill $(ps -e -o pid=,args= | grep 'sleep 1000' | grep -v grep | awk '$2 == \"sleep\" {print $1}' | sort -n | head -1)").ok();
+        creator.finish(wait::PATIENCE).code(1);
+        assert_eq!(stage.status("one"), "running");
+        stage.run("delete", &["-f", "one"]).ok();
+        stage.is_clean();
+    });
+}
+
+#[test]
 fn a_folder_without_a_record_is_removed_by_delete() {
     testing::on_host(&[], |host| {
         let stage = Stage::new(host, "true");

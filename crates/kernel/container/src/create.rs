@@ -19,6 +19,7 @@ use crate::exec::FILTER;
 use crate::groups;
 use crate::home::{Container, Home, Lock};
 use crate::record::{CONFIG, GATE, NOTIFY, Record};
+use crate::status::start_time;
 
 /// How a container is created.
 #[derive(Debug)]
@@ -83,7 +84,7 @@ impl Home {
         let filter = seccomp.map(compile).transpose()?;
 
         let (folder, lock) = self.claim(id)?;
-        let guard = FolderGuard(Some(folder.clone()));
+        let guard = FolderGuard { folder: folder.clone(), lock: Some(lock) };
         let mut record = Record {
             id: id.to_owned(),
             init_process_pid: 0,
@@ -95,6 +96,7 @@ impl Home {
             annotations: spec.annotations.clone(),
             cgroup_paths: plan.group().paths(),
             cgroup_unit: plan.unit.as_ref().map(|unit| unit.name.clone()),
+            is_ready: false,
             has_own_pid_namespace: has_own_pid_namespace(bundle),
             has_late_hooks: has_late_hooks(bundle),
         };
@@ -135,16 +137,22 @@ impl Home {
                     advance: Advance::default(),
                 },
             },
-            &mut |_| Ok(()),
+            // While the child mounts: whoever deletes it by force has to find it.
+            &mut |newborn| {
+                record.init_process_pid = newborn.pid;
+                record.init_process_start = start_time(newborn.pid).unwrap_or(0);
+                Ok(record.write(&folder)?)
+            },
         )?;
         record.init_process_pid = created.pid;
         record.init_process_start = created.start_time;
+        record.is_ready = true;
         let written = record.write(&folder).map_err(ContainerError::file("write", &folder));
-        guard.keep();
+        let lock = guard.keep();
         let fresh = Fresh {
             container: Some(Container { folder, record, group: plan.group().into() }),
             created,
-            lock: Some(lock),
+            lock,
             filter_flags: filter.as_ref().map(Program::flags),
         };
         written.map(|()| fresh)
@@ -214,24 +222,29 @@ impl Drop for Fresh {
             if let Some(group) = &self.created.cgroup {
                 let _ = group.remove();
             }
-            let _ = fs::remove_dir_all(&container.folder);
+            if let Some(lock) = &self.lock {
+                lock.remove(&container.folder);
+            }
         }
     }
 }
 
-/// A folder that is removed unless it is kept.
-struct FolderGuard(Option<PathBuf>);
+/// A folder that is removed unless it is kept; and its lock.
+struct FolderGuard {
+    folder: PathBuf,
+    lock: Option<Lock>,
+}
 
 impl FolderGuard {
-    fn keep(mut self) {
-        self.0 = None;
+    fn keep(mut self) -> Option<Lock> {
+        self.lock.take()
     }
 }
 
 impl Drop for FolderGuard {
     fn drop(&mut self) {
-        if let Some(folder) = &self.0 {
-            let _ = fs::remove_dir_all(folder);
+        if let Some(lock) = &self.lock {
+            lock.remove(&self.folder);
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 use runtime::hooks::HookKind;
 use rustix::event::Timespec;
@@ -11,6 +12,9 @@ use rustix::process::{WaitId, WaitIdOptions, waitid};
 use crate::error::ContainerError;
 use crate::home::{Container, Home, Lock};
 use crate::status::Status;
+
+/// How long a creator may take to let go of a container whose process was killed.
+const LOCK_LIMIT: Duration = Duration::from_secs(2);
 
 /// How long a killed process may take to end.
 const DEATH_LIMIT: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
@@ -56,18 +60,24 @@ impl Container {
     /// # Errors
     /// [`ContainerError::InUse`]; what could not be removed.
     pub fn delete(&self, force: bool) -> Result<(), ContainerError> {
-        // A creator that hangs holds the lock until its process is dead.
-        if force {
-            let _ = self.signal(9);
+        if !force {
+            let (_lock, container) = self.lock()?;
+            return container.remove_all(false);
         }
-        let (_lock, container) = self.lock()?;
-        container.remove_all(force)
+        // A creator that is at work fails when its child is killed, and lets go; but it may hang in a hook.
+        let _ = self.signal(9);
+        let (_lock, container) = self.lock_or_not(LOCK_LIMIT)?;
+        container.remove_all(true)
     }
 
     fn remove_all(&self, force: bool) -> Result<(), ContainerError> {
-        // The lock is ours, so that no creator is at work.
-        let is_half_made = self.record.init_process_pid == 0;
-        let status = if is_half_made { Status::Stopped } else { self.status()? };
+        // The lock is ours, so that no creator is at work, or it hangs.
+        let is_half_made = !self.record.is_ready;
+        let status = match is_half_made {
+            true if self.process().is_none() => Status::Stopped,
+            true => Status::Created,
+            false => self.status()?,
+        };
         match status {
             _ if force => {}
             Status::Stopped | Status::Created => {}

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use cgroup::{Group, Layout};
 use rustix::fs::{FlockOperation, flock};
@@ -120,7 +121,7 @@ impl Container {
     /// # Errors
     /// When control groups cannot be looked at.
     pub fn status(&self) -> Result<Status, ContainerError> {
-        if self.record.init_process_pid == 0 {
+        if !self.record.is_ready {
             let is_being_made = Lock::is_taken(&self.folder);
             return Ok(if is_being_made { Status::Creating } else { Status::Stopped });
         }
@@ -183,16 +184,26 @@ impl Container {
         self.open_gate().is_some()
     }
 
+    /// The same as [`Container::lock`], but goes on without the lock when its holder hangs.
+    pub(crate) fn lock_or_not(&self, limit: Duration) -> Result<(Option<Lock>, Self), ContainerError> {
+        let lock = Lock::take_within(&self.folder, limit)?;
+        Ok((lock, self.reread()?))
+    }
+
     /// Keeps others from changing it, and reads what they wrote until now.
     pub(crate) fn lock(&self) -> Result<(Lock, Self), ContainerError> {
         let lock = Lock::take(&self.folder)?;
+        Ok((lock, self.reread()?))
+    }
+
+    fn reread(&self) -> Result<Self, ContainerError> {
         // Deleted while we waited: then there is no record, or that of another container of the same name.
         let now = Self::read(self.folder.clone(), &self.record.id)?;
         if now.record.created != self.record.created {
             return Err(ContainerError::Missing);
         }
         // Where its group is does not change.
-        Ok((lock, Self { group: self.group.clone(), ..now }))
+        Ok(Self { group: self.group.clone(), ..now })
     }
 }
 
@@ -209,6 +220,36 @@ impl Lock {
                 Err(rustix::io::Errno::INTR) => {}
                 Err(errno) => return Err(ContainerError::file("lock", folder)(errno.into())),
             }
+        }
+    }
+
+    /// Takes it if whoever has it lets go within `limit`.
+    pub(crate) fn take_within(folder: &Path, limit: Duration) -> Result<Option<Self>, ContainerError> {
+        const PAUSE: Duration = Duration::from_millis(5);
+        let end = Instant::now() + limit;
+        loop {
+            let file = match File::open(folder) {
+                Ok(file) => file,
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Err(ContainerError::Missing),
+                Err(cause) => return Err(ContainerError::file("open", folder)(cause)),
+            };
+            match flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Some(Self { folder: file })),
+                Err(_) if Instant::now() < end => std::thread::sleep(PAUSE),
+                Err(_) => return Ok(None),
+            }
+        }
+    }
+
+    /// Removes the folder at this path if it is the one that is locked: another of the same name may have come.
+    pub(crate) fn remove(&self, folder: &Path) {
+        use std::os::unix::fs::MetadataExt;
+        let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        let own = self.folder.metadata().map(identity);
+        if let (Ok(own), Ok(there)) = (own, fs::symlink_metadata(folder).map(identity))
+            && own == there
+        {
+            let _ = fs::remove_dir_all(folder);
         }
     }
 

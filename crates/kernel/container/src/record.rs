@@ -21,7 +21,7 @@ pub const NOTIFY: &str = "notify";
 pub struct Record {
     /// Its name.
     pub id: String,
-    /// The first process, in the creator's PID namespace; 0 while it is being created.
+    /// The first process, in the creator's PID namespace; 0 while there is none yet.
     pub init_process_pid: u32,
     /// Clock ticks since boot at which that began.
     pub init_process_start: u64,
@@ -41,6 +41,9 @@ pub struct Record {
     /// The unit that the group is, where systemd made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cgroup_unit: Option<String>,
+    /// Whether it was created to the end; until then its creator is at work, or died at it.
+    #[serde(default)]
+    pub is_ready: bool,
     /// Whether its processes are in a PID namespace of their own, and so end with the first.
     pub has_own_pid_namespace: bool,
     /// Whether its document has hooks for after its start or its end.

@@ -23,7 +23,12 @@ impl Container {
             if !is_there && self.process().is_none() {
                 return Err(ContainerError::NotRunning);
             }
-            return Ok(group.kill_all()?);
+            group.kill_all()?;
+            // One that is being created may not be in its group yet.
+            if let Some(process) = self.process() {
+                let _ = sys::process::signal_pidfd(process.as_fd(), KILL);
+            }
+            return Ok(());
         }
         let process = self.process().ok_or(ContainerError::NotRunning)?;
         match sys::process::signal_pidfd(process.as_fd(), signal) {

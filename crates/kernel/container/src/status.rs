@@ -49,13 +49,25 @@ pub(crate) fn open_process(pid: u32, start_time: u64) -> Option<OwnedFd> {
     lives(pid, start_time).then_some(pidfd)
 }
 
-/// State (field 3) and start time (field 22) of `/proc/pid/stat`, behind the name in brackets, which may hold anything.
+/// Whether it has not ended, and is the one that began then.
 fn lives(pid: Pid, start_time: u64) -> bool {
-    let Ok(stat) = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())) else { return false };
-    let Some((_, rest)) = stat.rsplit_once(')') else { return false };
-    let mut fields = rest.split_ascii_whitespace();
-    let is_dead = matches!(fields.next(), None | Some("Z" | "X" | "x"));
-    !is_dead && fields.nth(18).and_then(|field| field.parse().ok()) == Some(start_time)
+    match look(pid.as_raw_nonzero().get().unsigned_abs()) {
+        Some((state, start)) => !matches!(state, 'Z' | 'X' | 'x') && start == start_time,
+        None => false,
+    }
+}
+
+/// Clock ticks since boot at which a process began, which make its id unique.
+pub(crate) fn start_time(pid: u32) -> Option<u64> {
+    look(pid).map(|(_, start)| start)
+}
+
+/// State (field 3) and start time (field 22) of `/proc/pid/stat`, behind the name in brackets, which may hold anything.
+fn look(pid: u32) -> Option<(char, u64)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    let state = fields.next()?.chars().next()?;
+    Some((state, fields.nth(18)?.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -65,9 +77,7 @@ mod tests {
     #[test]
     fn a_pid_counts_only_with_its_start_time() {
         let own = std::process::id();
-        let stat = fs::read_to_string("/proc/self/stat").unwrap();
-        let start =
-            stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(19).unwrap().parse().unwrap();
+        let start = start_time(own).unwrap();
         assert!(open_process(own, start).is_some());
         assert!(open_process(own, start + 1).is_none());
         assert!(open_process(0, start).is_none());
