@@ -26,7 +26,7 @@ use mount::defence::Defence;
 use mount::path::{self, Links};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::{DupFlags, Errno, dup3};
-use rustix::process::{setsid, umask};
+use rustix::process::{chroot, fchdir, setsid, umask};
 use rustix::thread::sched_setaffinity;
 use sys::credentials::set_dumpable;
 use sys::process::{
@@ -118,6 +118,8 @@ pub(crate) struct ExecChild<'a> {
     pub(crate) common: Common<'a>,
     /// The container's first process.
     pub(crate) container: BorrowedFd<'a>,
+    /// Its root, where its namespace of mounts is the host's.
+    pub(crate) root: Option<OwnedFd>,
     /// Whether it has a user namespace.
     pub(crate) joins_user: bool,
     /// Whether it has a time namespace.
@@ -192,6 +194,10 @@ fn set_up_exec<'a>(child: &'a ExecChild<'_>) -> Result<Prepared<'a>, Failure> {
         kinds = kinds.and(Namespaces::TIME);
     }
     join_namespace(child.container, kinds).map_err(Step::JoinNamespace.failed())?;
+    if let Some(root) = &child.root {
+        let entered = fchdir(root).and_then(|()| chroot(c"."));
+        entered.map_err(Step::PivotRoot.failed())?;
+    }
     // The last one: some of the others may be the host's.
     if child.joins_user {
         join_namespace(child.container, Namespaces::USER).map_err(Step::JoinNamespace.failed())?;
@@ -312,7 +318,7 @@ fn pass_hooks(child: &ContainerChild<'_>) -> Result<(), Failure> {
     if list.hooks.is_empty() {
         return Ok(());
     }
-    rustix::process::fchdir(&child.root).map_err(Step::CreateContainerHook.failed())?;
+    fchdir(&child.root).map_err(Step::CreateContainerHook.failed())?;
     let outcome = hooks.creating.run(list, 0..list.hooks.len(), Some(own_pid()));
     outcome.map_err(|index| Step::CreateContainerHook.failed_at(index)(Errno::CANCELED))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cgroup::Group;
 use mount::defence::Defence;
-use oci_spec::runtime::{NamespaceKind, Process};
+use oci_spec::runtime::{Linux, NamespaceKind, Process};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::process::{DumpableBehavior, dumpable_behavior};
 use sys::credentials::set_dumpable;
@@ -72,7 +72,9 @@ pub fn exec(request: ExecRequest<'_>) -> Result<ExecChild, CreateError> {
         openat(CWD, place.join("root"), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
             .map_err(|errno| CreateError::step("cannot exec in a stopped container", errno))?;
     let user = find_user(root.as_fd(), request.user, request.process)?;
-    drop(root);
+    // Whoever joins the host's namespace of mounts begins in the host's root.
+    let shares_mounts = |linux: &Linux| linux.find_namespace(NamespaceKind::Mount).is_none();
+    let root = Some(root).filter(|_| request.options.linux.is_some_and(shares_mounts));
     let mut process = ProcessPlan::new(request.process, &user, available()?)?;
     label::check(process.label.as_ref())?;
     let keyring = request.options.keyring_of.map(|id| text(&format!("_ses.{id}")));
@@ -100,6 +102,7 @@ pub fn exec(request: ExecRequest<'_>) -> Result<ExecChild, CreateError> {
     let joiner = Joiner {
         common,
         container: request.pidfd,
+        root,
         joins_user: has(NamespaceKind::User),
         joins_time: has(NamespaceKind::Time),
     };

@@ -79,7 +79,8 @@ pub(super) fn build(
     }
     // The host's root stays where it is.
     let change = if has_mounts { child.root_change } else { RootChange::Cover };
-    enter_root(root, change).map_err(Step::PivotRoot.failed())?;
+    let is_elsewhere = has_mounts && child.root_place.is_some();
+    enter_root(root, change, is_elsewhere).map_err(Step::PivotRoot.failed())?;
     if plan.root_propagation != Propagation::Private {
         let change =
             AttributeChange { propagation: Some(plan.root_propagation), ..AttributeChange::default() };
@@ -125,7 +126,7 @@ fn uncover(place: &CStr) -> Result<(), Errno> {
 }
 
 /// Makes the new root the root, and lets go of the old one.
-fn enter_root(root: BorrowedFd<'_>, change: RootChange) -> Result<(), Errno> {
+fn enter_root(root: BorrowedFd<'_>, change: RootChange, is_elsewhere: bool) -> Result<(), Errno> {
     fchdir(root)?;
     let pivoted = match change {
         RootChange::Pivot => pivot_root(c".", c"."),
@@ -133,8 +134,14 @@ fn enter_root(root: BorrowedFd<'_>, change: RootChange) -> Result<(), Errno> {
     };
     match pivoted {
         Ok(()) => unmount(c".", UnmountFlags::DETACH)?,
-        // The root of an initramfs cannot be put elsewhere; it stays covered.
-        Err(Errno::INVAL) => chroot(c".")?,
+        // The root of an initramfs cannot be put elsewhere; it stays covered: who joins the namespace of mounts later
+        // begins in what covers it.
+        Err(Errno::INVAL) => {
+            if is_elsewhere {
+                attach_root(root, None)?;
+            }
+            chroot(c".")?;
+        }
         Err(errno) => return Err(errno),
     }
     chdir(c"/")

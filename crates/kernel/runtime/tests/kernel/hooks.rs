@@ -118,3 +118,41 @@ fn descriptors_are_kept_when_asked_for() {
     let number = u32::try_from(std::os::fd::AsRawFd::as_raw_fd(&kept)).unwrap();
     assert_eq!(count(number - 2), plain + 1);
 }
+
+#[test]
+fn a_covered_root_with_hooks_is_where_an_exec_begins() {
+    let mut stage = Stage::new(&["sleep", "100"]);
+    stage.spec.hooks = Some(Hooks { create_container: vec![hook("true")], ..Hooks::default() });
+    let request = runtime::CreateRequest {
+        id: "x",
+        spec: &stage.spec,
+        rootfs: &runtime::Rootfs::Path(stage.image()),
+        user: None,
+        stdio: runtime::Stdio::Null,
+        cgroup: None,
+        seccomp: None,
+        gate: None,
+        options: CreateOptions { root: runtime::RootChange::Cover, ..options(&stage) },
+    };
+    let mut created = runtime::create(request, &mut |_| Ok(())).unwrap();
+    created.start().unwrap();
+    let (stdio, readers) = pipes();
+    let process = oci_spec::runtime::Process {
+        args: ["ls", "/"].map(str::to_owned).to_vec(),
+        ..stage.spec.process.clone().unwrap()
+    };
+    let child = runtime::exec(runtime::ExecRequest {
+        pid: created.pid,
+        pidfd: std::os::fd::AsFd::as_fd(&created.pidfd),
+        process: &process,
+        user: None,
+        stdio,
+        cgroup: None,
+        seccomp: None,
+        options: runtime::ExecOptions::default(),
+    });
+    let output = gather(&child.unwrap().pidfd, readers).output();
+    assert!(output.starts_with("bin\ndev\netc\nproc\n"), "{output}");
+    runtime::kill(std::os::fd::AsFd::as_fd(&created.pidfd), rustix::process::Signal::KILL).unwrap();
+    crate::stage::wait(&created.pidfd);
+}

@@ -1,6 +1,7 @@
 //! User and time namespaces, and namespaces of others.
 
 use std::fs;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{PermissionsExt, chown};
 
 use runtime::{CreateOptions, ExecOptions};
@@ -208,13 +209,31 @@ fn without_a_mount_namespace_the_host_sees_the_root_and_nothing_of_a_failure() {
         create(&stage, runtime::Stdio::Null).unwrap_err();
         assert_eq!(mounts(), before);
         stage.spec.mounts.pop();
-        let (stdio, readers) = pipes();
-        let mut created = create(&stage, stdio).unwrap();
+        stage.process().args = ["sleep", "100"].map(str::to_owned).to_vec();
+        let mut created = create(&stage, runtime::Stdio::Null).unwrap();
         assert!(mounts().contains(&place));
         created.start().unwrap();
-        let output = gather(&created.pidfd, readers).output();
+        // An exec begins in the container's root, too.
+        let (stdio, readers) = pipes();
+        let process = oci_spec::runtime::Process {
+            args: ["sh", "-c", "readlink /proc/self/ns/mnt; ls /"].map(str::to_owned).to_vec(),
+            ..stage.spec.process.clone().unwrap()
+        };
+        let child = runtime::exec(runtime::ExecRequest {
+            pid: created.pid,
+            pidfd: created.pidfd.as_fd(),
+            process: &process,
+            user: None,
+            stdio,
+            cgroup: None,
+            seccomp: None,
+            options: ExecOptions { linux: stage.spec.linux.as_ref(), ..ExecOptions::default() },
+        });
+        let output = gather(&child.unwrap().pidfd, readers).output();
         let own = fs::read_link("/proc/thread-self/ns/mnt").unwrap().display().to_string();
         assert!(output.starts_with(&own) && output.contains("bin\ndev\n"), "{output}");
+        runtime::kill(created.pidfd.as_fd(), rustix::process::Signal::KILL).unwrap();
+        crate::stage::wait(&created.pidfd);
         rustix::mount::unmount(place.as_str(), rustix::mount::UnmountFlags::DETACH).unwrap();
     });
 }
