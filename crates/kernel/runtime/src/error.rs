@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use crate::handshake::Setback;
 use crate::hooks::HookError;
-use crate::plan::{ContainerPlan, ProcessPlan, Program};
+use crate::plan::{ContainerPlan, Module, ProcessPlan, Program};
 use crate::report::{Failure, Step, words};
 use crate::user::UserError;
 
@@ -184,7 +184,10 @@ impl CreateError {
             Step::Keyring => "unable to join session keyring".to_owned(),
             Step::Streams => "cannot set up standard streams".to_owned(),
             Step::Personality => "unable to set personality".to_owned(),
-            Step::Label => "unable to apply the security label".to_owned(),
+            Step::Label => match process.label.as_ref().map(|label| label.module) {
+                Some(Module::AppArmor) => "unable to apply apparmor profile".to_owned(),
+                Some(Module::SeLinux) | None => "unable to apply the security label".to_owned(),
+            },
             Step::BoundingSet | Step::KeepCapabilities | Step::Capabilities | Step::AmbientSet => {
                 "unable to apply caps".to_owned()
             }
