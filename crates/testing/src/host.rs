@@ -88,6 +88,7 @@ pub(crate) fn outcome_at(test: &str, needs: &[Needs], body: impl FnOnce(&Host)) 
     let groups = Groups::make();
     let mut command = Command::new("/bin/sh");
     command.args(["-c", ENTER]).env(INSIDE, "1").env("GANTRY_GROUPS", groups.tasks_files());
+    command.env("GANTRY_LEAVE", LEAVE).env("GANTRY_LEAF", groups.leaf().unwrap_or_default());
     command.arg(std::env::current_exe().expect("a running program has a path"));
     command.arg(test);
     let ran = program::run(command, test, b"", LIMIT);
@@ -114,12 +115,22 @@ fn without_runner(output: &str) -> String {
 /// left frozen, since frozen processes do not die and the namespace would wait for them.
 const ENTER: &str = r#"
 for tasks in $GANTRY_GROUPS; do echo 0 >"$tasks"; done
-exec unshare --mount --net --pid --uts --ipc --cgroup --fork --kill-child --mount-proc --propagation private \
+exec unshare --cgroup sh -c "$GANTRY_LEAVE" "$0" "$1"
+"#;
+
+/// The second half: by now the groups are the roots of what the test sees. On v2, only a group without processes has
+/// others with limits below it, so that all go one level down.
+const LEAVE: &str = r#"
+if [ -n "$GANTRY_LEAF" ]; then mkdir "$GANTRY_LEAF"; echo 0 >"$GANTRY_LEAF/cgroup.procs"; fi
+exec unshare --mount --net --pid --uts --ipc --fork --kill-child --mount-proc --propagation private \
     sh -c '"$0" --exact "$1" --nocapture --test-threads=1; code=$?
         find /sys/fs/cgroup -name freezer.state -exec sh -c "echo THAWED >{}" \; 2>/dev/null
         find /sys/fs/cgroup -name cgroup.freeze -exec sh -c "echo 0 >{}" \; 2>/dev/null
         exit $code' "$0" "$1"
 "#;
+
+/// Where processes are on a private host with cgroup v2.
+const LEAF: &str = "init";
 
 /// `crate::module::test::{{closure}}` is the type of a closure in a test; the runner knows it as
 /// `module::test`.
@@ -152,6 +163,9 @@ fn mount_fresh(kind: &str, place: &Path, options: &str) {
         .unwrap_or_else(|error| panic!("cannot mount {kind} at {}: {error}", place.display()));
 }
 
+/// Where control groups are.
+const GROUPS: &str = "/sys/fs/cgroup";
+
 /// A mounted cgroup hierarchy: where, and with which options (none for v2).
 #[derive(Clone, Debug)]
 struct Hierarchy {
@@ -182,7 +196,7 @@ fn mounted_groups() -> Vec<Hierarchy> {
 
 /// Mounts the hierarchies again, so that the test's own group is their root.
 fn mount_groups(hierarchies: &[Hierarchy]) {
-    let base = Path::new("/sys/fs/cgroup");
+    let base = Path::new(GROUPS);
     if !hierarchies.iter().any(|hierarchy| hierarchy.place == base) {
         mount_fresh("tmpfs", base, "mode=0755");
     }
@@ -192,6 +206,10 @@ fn mount_groups(hierarchies: &[Hierarchy]) {
             Some(options) => mount_fresh("cgroup", &hierarchy.place, options),
             None => mount_fresh("cgroup2", &hierarchy.place, ""),
         }
+    }
+    if let Ok(controllers) = std::fs::read_to_string(base.join("cgroup.controllers")) {
+        let all: Vec<String> = controllers.split_whitespace().map(|name| format!("+{name}")).collect();
+        std::fs::write(base.join("cgroup.subtree_control"), all.join(" ")).expect("controllers can be had");
     }
 }
 
@@ -219,6 +237,12 @@ impl Groups {
             }
         }
         Self { folders }
+    }
+
+    /// On a machine with v2 alone, the group inside that processes go to.
+    fn leaf(&self) -> Option<PathBuf> {
+        let folder = self.folders.iter().find(|folder| folder.parent() == Some(Path::new(GROUPS)))?;
+        Some(folder.join(LEAF))
     }
 
     /// The files to write `0` to, separated by spaces.
@@ -260,7 +284,8 @@ mod tests {
         on_host(&[], |host| {
             assert_eq!(program::shell("ls /sys/class/net").text(), "lo");
             assert!(program::shell("ps -e -o pid=").lines().len() < 8);
-            assert!(program::shell("cat /proc/self/cgroup").lines().iter().all(|line| line.ends_with(":/")));
+            let is_at_root = |line: &&str| line.ends_with(":/") || line.ends_with(":/init");
+            assert!(program::shell("cat /proc/self/cgroup").lines().iter().all(is_at_root));
             assert_eq!(program::shell("ls /var/lib").text(), "");
             program::shell("for group in /sys/fs/cgroup/*/; do mkdir $group/x || exit 1; done").ok();
             std::fs::write(host.path("file"), "x").unwrap();

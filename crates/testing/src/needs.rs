@@ -13,6 +13,8 @@ pub enum Needs {
     CgroupV2,
     /// AppArmor, active, and the parser of its profiles.
     AppArmor,
+    /// A tmpfs that can be mounted with other ids: Linux 6.3.
+    MappedTmpfs,
     /// systemd as the first program.
     Systemd,
 }
@@ -28,10 +30,19 @@ impl Needs {
             Self::CgroupV1 => (!is_v2(), "needs cgroup v1"),
             Self::CgroupV2 => (is_v2(), "needs cgroup v2"),
             Self::AppArmor => (reads("/sys/module/apparmor/parameters/enabled", "Y"), "needs AppArmor"),
+            Self::MappedTmpfs => (kernel() >= Some((6, 3)), "needs Linux 6.3"),
             Self::Systemd => (Path::new("/run/systemd/system").exists(), "needs systemd"),
         };
         (!is_there).then_some(reason)
     }
+}
+
+/// The kernel's version, as 6 and 18 of `6.18.44-x`.
+fn kernel() -> Option<(u32, u32)> {
+    let uname = rustix::system::uname();
+    let release = uname.release().to_str().ok()?;
+    let mut numbers = release.split(|letter: char| !letter.is_ascii_digit()).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
 /// Ends the calling test where the machine lacks something: `needs!(CgroupV2, AppArmor);`

@@ -29,6 +29,7 @@ fn a_mount_with_ids_of_its_own_shows_them() {
 
 #[test]
 fn a_mapped_tree_maps_what_is_mounted_in_it_when_asked_for() {
+    testing::needs!(MappedTmpfs);
     let mut stage = Stage::script("stat -c %u /one/file /one/sub/file /all/file /all/sub/file");
     let source = source(&stage, "vol", 5);
     fs::create_dir(format!("{source}/sub")).unwrap();
