@@ -29,8 +29,12 @@ struct Guest {
 }
 
 const GUESTS: [Guest; 2] = [
-    Guest { name: "plain", tests: &[("cgroup", "kernel"), ("runtime", "kernel")], filter: "" },
-    Guest { name: "systemd", tests: &[("cgroup", "kernel")], filter: "" },
+    Guest {
+        name: "plain",
+        tests: &[("cgroup", "kernel"), ("runtime", "kernel"), ("gantry", "oci")],
+        filter: "",
+    },
+    Guest { name: "systemd", tests: &[("cgroup", "kernel"), ("gantry", "oci")], filter: "systemd" },
 ];
 
 /// Seconds after which a guest is given up: ten times what one takes on two idle cores.
@@ -126,7 +130,7 @@ fn strip(from: &Path, to: &Path) -> Result<()> {
 
 /// Package, name and path of each program of tests.
 fn build() -> Result<Vec<(String, String, PathBuf)>> {
-    let mut words = vec!["test", "--no-run", "--message-format=json"];
+    let mut words = vec!["test", "--no-run", "--message-format=json", "--features", "gantry/faults"];
     for (package, test) in GUESTS.iter().flat_map(|guest| guest.tests) {
         words.extend(["--package", package, "--test", test]);
     }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs the tests inside the guest, as its first program (plain) or as a service of systemd; reports to the second port.
 exec < /dev/null > /dev/ttyS1 2>&1
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root RUST_BACKTRACE=0
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root RUST_BACKTRACE=0 GANTRY_BINARY=/mnt/gantry
 if [ "$1" = plain ]; then
     mount -t proc proc /proc
     mount -t sysfs sysfs /sys

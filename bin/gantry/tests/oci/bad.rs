@@ -81,6 +81,10 @@ fn every_bad_document_is_refused_by_name_and_leaves_nothing() {
         let good: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         let mut wrong = Vec::new();
         for (place, value, name) in cases() {
+            // Where shares become a weight, any number of them is one.
+            if name == "cpu-shares" && testing::Needs::CgroupV1.missing().is_some() {
+                continue;
+            }
             let mut document = good.clone();
             put(&mut document, place, value.clone());
             fs::write(&path, serde_json::to_vec(&document).unwrap()).unwrap();

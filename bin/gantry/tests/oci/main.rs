@@ -7,3 +7,4 @@ mod bad;
 mod life;
 mod shown;
 mod stage;
+mod unified;

@@ -20,7 +20,12 @@ pub(crate) struct Stage {
 impl Stage {
     /// A bundle that runs a shell script.
     pub(crate) fn new(host: &Host, script: &str) -> Self {
-        let stage = Self { folder: host.folder().to_owned() };
+        Self::at(host.folder(), script)
+    }
+
+    /// The same in a folder of the machine itself.
+    pub(crate) fn at(folder: &Path, script: &str) -> Self {
+        let stage = Self { folder: folder.to_owned() };
         let bin = stage.bundle().join("rootfs/bin");
         fs::create_dir_all(&bin).unwrap();
         for folder in ["proc", "sys", "dev", "tmp", "etc"] {
@@ -31,7 +36,7 @@ impl Stage {
         {
             symlink("busybox", bin.join(applet)).unwrap();
         }
-        symlink(testing::client::gantry(), host.path("runc")).unwrap();
+        symlink(testing::client::gantry(), stage.path("runc")).unwrap();
         stage.run("spec", &["-b", stage.bundle().to_str().unwrap()]).ok();
         stage.edit(|document| {
             document["process"]["terminal"] = json!(false);
@@ -124,7 +129,11 @@ impl Stage {
     /// State folders, groups and processes other than the test's.
     pub(crate) fn leftovers(&self) -> Vec<String> {
         let mut left = names(&self.path("state"), "state");
-        let groups = program::shell("find /sys/fs/cgroup -mindepth 2 -type d").ok();
+        // The hierarchies of v1 themselves are folders; on v2, the test is in one.
+        let is_v2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+        let depth = if is_v2 { 1 } else { 2 };
+        let find = format!("find /sys/fs/cgroup -mindepth {depth} -type d ! -path /sys/fs/cgroup/init");
+        let groups = program::shell(&find).ok();
         left.extend(groups.lines().iter().map(ToString::to_string));
         let processes =
             program::shell("ps -e -o pid=,args= | grep -E ' sleep |/runc |busybox' | grep -v grep || true")
