@@ -4,7 +4,7 @@
 //! others in the container: only `READY=` is passed on, with the process that the manager shall watch.
 
 use std::io::Read;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -48,10 +48,14 @@ pub(crate) fn add_socket(spec: &mut Spec, place: &Path) {
 impl Notify {
     /// Opens the container's socket, which its program may write to whoever it is.
     pub(crate) fn bind(folder: &Path, host: String) -> Result<Self, Failure> {
-        let path = folder.join(NOTIFY).join("notify.sock");
+        let folder = folder.join(NOTIFY);
+        let path = folder.join("notify.sock");
         let failed =
             |cause: std::io::Error| Failure::new(format!("listen unixgram {}: {cause}", path.display()));
-        let inside = UnixDatagram::bind(&path).map_err(failed)?;
+        // Addresses of sockets are short, and roots of engines are not.
+        let open = std::fs::File::open(&folder).map_err(failed)?;
+        let short = format!("/proc/self/fd/{}/notify.sock", open.as_raw_fd());
+        let inside = UnixDatagram::bind(short).map_err(failed)?;
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o777)).map_err(failed)?;
         Ok(Self { inside, host })
     }
