@@ -18,7 +18,7 @@ use crate::error::ContainerError;
 use crate::exec::FILTER;
 use crate::groups;
 use crate::home::{Container, Home, Lock};
-use crate::record::{CONFIG, GATE, NOTIFY, Record};
+use crate::record::{CONFIG, GATE, NOTIFY, Record, brief};
 use crate::status::start_time;
 
 /// How a container is created.
@@ -96,6 +96,7 @@ impl Home {
             annotations: spec.annotations.clone(),
             cgroup_paths: plan.group().paths(),
             cgroup_unit: plan.unit.as_ref().map(|unit| unit.name.clone()),
+            linux: linux.map(brief),
             is_ready: false,
             has_own_pid_namespace: has_own_pid_namespace(bundle),
             has_late_hooks: has_late_hooks(bundle),

@@ -52,8 +52,8 @@ impl Container {
         };
         let path = self.folder.join(FILTER);
         let filter = if path.exists() { Some(Program::load(&path)?) } else { None };
-        let document = self.document()?;
-        let seccomp = document.linux.as_ref().and_then(|linux| linux.seccomp.as_ref());
+        let linux = self.record.linux.as_ref();
+        let seccomp = linux.and_then(|linux| linux.seccomp.as_ref());
         let state = self.record.state("running", Some(self.record.init_process_pid));
         let listener = seccomp.filter(|seccomp| !seccomp.listener_path.is_empty()).map(|seccomp| Listener {
             path: Path::new(&seccomp.listener_path),
@@ -69,7 +69,7 @@ impl Container {
             cgroup: Some(&group),
             seccomp: filter.as_ref(),
             options: runtime::ExecOptions {
-                linux: document.linux.as_ref(),
+                linux,
                 keyring_of: Some(&self.record.id),
                 preserved: options.preserved,
                 affinity: Affinity::Reset,

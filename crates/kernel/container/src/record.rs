@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::State;
+use oci_spec::runtime::{Linux, State};
 use serde::{Deserialize, Serialize};
 
 pub(crate) const STATE: &str = "state.json";
@@ -17,7 +17,7 @@ pub(crate) const GATE: &str = "exec.fifo";
 pub const NOTIFY: &str = "notify";
 
 /// What is written down about a container.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// Its name.
     pub id: String,
@@ -41,6 +41,9 @@ pub struct Record {
     /// The unit that the group is, where systemd made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cgroup_unit: Option<String>,
+    /// What an exec has to know of its document: namespaces, personality and the like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linux: Option<Linux>,
     /// Whether it was created to the end; until then its creator is at work, or died at it.
     #[serde(default)]
     pub is_ready: bool,
@@ -48,6 +51,26 @@ pub struct Record {
     pub has_own_pid_namespace: bool,
     /// Whether its document has hooks for after its start or its end.
     pub has_late_hooks: bool,
+}
+
+/// The document without the long lists that only a create needs: each command reads the record.
+pub(crate) fn brief(linux: &Linux) -> Linux {
+    let mut brief = Linux {
+        sysctl: BTreeMap::new(),
+        resources: None,
+        devices: Vec::new(),
+        net_devices: BTreeMap::new(),
+        masked_paths: Vec::new(),
+        readonly_paths: Vec::new(),
+        ..linux.clone()
+    };
+    brief.extra.clear();
+    // The filter is kept compiled; what remains of it tells of its listener.
+    if let Some(seccomp) = &mut brief.seccomp {
+        seccomp.syscalls.clear();
+        seccomp.architectures.clear();
+    }
+    brief
 }
 
 impl Record {
