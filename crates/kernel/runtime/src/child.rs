@@ -34,9 +34,10 @@ use sys::process::{
 };
 
 use crate::birth::OpenNamespaces;
+use crate::handshake::Mapping;
 use crate::hooks::CreateHooks;
 use crate::options::RootChange;
-use crate::plan::{ContainerPlan, ProcessPlan};
+use crate::plan::{BindPlan, ContainerPlan, MountKind, ProcessPlan};
 use crate::process::{LineEnds, WindowSize};
 use crate::report::{BEGIN, CGROUP_IS_THERE, Failure, HOOKS_DONE, IDS_ARE_MAPPED, Message, Step, words};
 use crate::seccomp;
@@ -100,9 +101,25 @@ pub(crate) struct ContainerChild<'a> {
 impl ContainerChild<'_> {
     /// What the parent still needs: the root, and names for messages. The child's ends are closed, so that its own end
     /// is seen.
-    pub(crate) fn into_rest(self) -> (OwnedFd, Vec<CString>, Option<CreateHooks>) {
-        (self.root, self.common.tasks, self.hooks)
+    pub(crate) fn into_rest(self) -> Rest {
+        let mappings = self.plan.mounts.iter().zip(self.mounts).enumerate();
+        let mappings = mappings.filter_map(|(index, (plan, prepared))| match (&plan.kind, prepared) {
+            (MountKind::Bind(BindPlan { ids: Some((_, reach)), .. }), PreparedMount::Ids(namespace)) => {
+                Some(Mapping { index, reach: *reach, namespace })
+            }
+            _ => None,
+        });
+        Rest { mappings: mappings.collect(), root: self.root, tasks: self.common.tasks, hooks: self.hooks }
     }
+}
+
+/// What is left of a child's plan for its parent.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    pub(crate) root: OwnedFd,
+    pub(crate) tasks: Vec<CString>,
+    pub(crate) hooks: Option<CreateHooks>,
+    pub(crate) mappings: Vec<Mapping>,
 }
 
 impl ExecChild<'_> {

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use sys::process::Namespaces;
 
 use crate::birth::{self, OpenNamespaces};
-use crate::child::{Common, ContainerChild, run_container};
+use crate::child::{Common, ContainerChild, Rest, run_container};
 use crate::error::CreateError;
 use crate::handshake::{Pause, Setback, Ward};
 use crate::hooks::{CreateHooks, HookKind};
@@ -215,7 +215,8 @@ pub fn create(
         root,
     };
     let mut ward = bear(&child, request.cgroup, &mut cgroup, ours)?;
-    let (root, tasks, hooks) = child.into_rest();
+    let Rest { root, tasks, hooks, mappings } = child.into_rest();
+    ward.mappings = mappings;
     let from_child = |setback| match (setback, &hooks) {
         (Setback::Reported(Failure { step: Step::CreateContainerHook, index, .. }), Some(hooks)) => {
             CreateError::Hook(hooks.creating.explain(HookKind::CreateContainer, usize::from(index)))

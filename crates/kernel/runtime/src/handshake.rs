@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+use sys::mount::Reach;
 use sys::process::Child;
 
 use crate::error::CreateError;
 use crate::plan::ProcessPlan;
-use crate::report::{BEGIN, Failure, LENGTH, Message, Step};
+use crate::report::{BEGIN, Failure, LENGTH, MOUNT_IS_MAPPED, MOUNT_IS_NOT_MAPPED, Message, Step};
 use crate::seccomp::Listener;
 
 /// How long a killed child is waited for. One that hangs in the kernel (a dead file server, a frozen group) dies
@@ -26,6 +27,20 @@ pub(crate) struct Ward {
     /// How long it may take to each of its two reports: that it is ready, and that its program has begun.
     limit: Duration,
     pub(crate) terminal: Option<OwnedFd>,
+    /// What came with the last message.
+    received: Option<OwnedFd>,
+    /// How the ids of mounts are mapped that the child makes itself.
+    pub(crate) mappings: Vec<Mapping>,
+}
+
+/// Ids of one mount.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    /// Which mount of the plan.
+    pub(crate) index: usize,
+    pub(crate) reach: Reach,
+    /// A user namespace that has them.
+    pub(crate) namespace: OwnedFd,
 }
 
 /// Why a child will not become ready.
@@ -52,7 +67,7 @@ pub(crate) enum Pause {
 
 impl Ward {
     pub(crate) fn new(child: Child, socket: OwnedFd, limit: Duration) -> Self {
-        Self { child: Some(child), socket, limit, terminal: None }
+        Self { child: Some(child), socket, limit, terminal: None, received: None, mappings: Vec::new() }
     }
 
     pub(crate) fn child(&self) -> Option<&Child> {
@@ -97,10 +112,21 @@ impl Ward {
                 Some(Message::HooksDue) => return Ok(Pause::Hooks),
                 Some(Message::Listener(number)) => return Ok(Pause::Listener(number)),
                 Some(Message::Terminal) => {}
+                Some(Message::MapIds(index)) => self.map_ids(usize::from(index)),
                 Some(Message::Failed(failure)) => return Err(Setback::Reported(failure)),
                 None => return Err(Setback::Gone),
             }
         }
+    }
+
+    /// Maps the ids of a clone that the child made inside its user namespace, where nobody may.
+    fn map_ids(&mut self, index: usize) {
+        let clone = self.received.take();
+        let mapping = self.mappings.iter().find(|mapping| mapping.index == index);
+        let outcome = clone.zip(mapping).map(|(clone, mapping)| {
+            sys::mount::map_ids(clone.as_fd(), mapping.reach, mapping.namespace.as_fd())
+        });
+        self.say(if outcome == Some(Ok(())) { MOUNT_IS_MAPPED } else { MOUNT_IS_NOT_MAPPED });
     }
 
     /// Gives it all the time of the world, where hooks run on its way: they have limits of their own.
@@ -120,7 +146,8 @@ impl Ward {
             }
             match self.read()? {
                 Message::Failed(failure) => return Some(failure),
-                Message::Terminal | Message::Ready | Message::HooksDue | Message::Listener(_) => {}
+                Message::Terminal | Message::Ready | Message::HooksDue => {}
+                Message::Listener(_) | Message::MapIds(_) => {}
             }
         }
     }
@@ -132,15 +159,19 @@ impl Ward {
 
     fn read(&mut self) -> Option<Message> {
         let mut bytes = [0; LENGTH];
-        let terminal = &mut self.terminal;
-        let mut receive = || sys::socket::receive(self.socket.as_fd(), &mut bytes, |fd| *terminal = Some(fd));
+        let received = &mut self.received;
+        let mut receive = || sys::socket::receive(self.socket.as_fd(), &mut bytes, |fd| *received = Some(fd));
         // A child that ended without hearing our last word resets the connection; its own last word is behind that.
         let length = match receive() {
             Err(Errno::CONNRESET) => receive(),
             other => other,
         };
         let length = length.ok()?;
-        if length == LENGTH { Message::from_bytes(bytes) } else { None }
+        let message = if length == LENGTH { Message::from_bytes(bytes) } else { None };
+        if message == Some(Message::Terminal) {
+            self.terminal = self.received.take();
+        }
+        message
     }
 
     /// Applies what only the parent can: the host's `/proc` is out of the child's sight.

@@ -151,6 +151,8 @@ pub(crate) enum Message {
     Ready,
     /// The filter has a listener, which is this descriptor of the child.
     Listener(i32),
+    /// The clone of a mount comes with this message, whose ids only the parent may map: which one of the plan.
+    MapIds(u16),
     /// Everything is mounted, the root is still the old one: time for the hooks of the runtime.
     HooksDue,
 }
@@ -165,6 +167,10 @@ impl Message {
             Self::Ready => bytes[0] = 1,
             Self::Terminal => bytes[0] = 2,
             Self::HooksDue => bytes[0] = 4,
+            Self::MapIds(index) => {
+                bytes[0] = 6;
+                bytes[2..4].copy_from_slice(&index.to_le_bytes());
+            }
             Self::Listener(number) => {
                 bytes[0] = 5;
                 bytes[4..].copy_from_slice(&number.to_le_bytes());
@@ -186,6 +192,7 @@ impl Message {
             2 => Self::Terminal,
             4 => Self::HooksDue,
             5 => Self::Listener(i32::from_le_bytes(errno)),
+            6 => Self::MapIds(u16::from_le_bytes([low, high])),
             3 => Self::Failed(Failure {
                 step: *STEPS.get(usize::from(step).checked_sub(1)?)?,
                 index: u16::from_le_bytes([low, high]),
@@ -200,6 +207,10 @@ impl Message {
 pub(crate) const CGROUP_IS_THERE: u8 = b'c';
 /// The user namespace has its ids.
 pub(crate) const IDS_ARE_MAPPED: u8 = b'i';
+/// The ids of a mount are mapped.
+pub(crate) const MOUNT_IS_MAPPED: u8 = b'm';
+/// They cannot be.
+pub(crate) const MOUNT_IS_NOT_MAPPED: u8 = b'n';
 /// The hooks of the runtime have run.
 pub(crate) const HOOKS_DONE: u8 = b'h';
 /// The program may begin.
@@ -256,9 +267,13 @@ mod tests {
     #[test]
     fn every_message_survives_the_wire() {
         let failures = STEPS.iter().map(|step| Message::Failed(step.failed_at(700)(Errno::NOENT)));
-        for message in
-            failures.chain([Message::Ready, Message::Terminal, Message::HooksDue, Message::Listener(70_000)])
-        {
+        for message in failures.chain([
+            Message::Ready,
+            Message::Terminal,
+            Message::HooksDue,
+            Message::Listener(70_000),
+            Message::MapIds(700),
+        ]) {
             assert_eq!(Message::from_bytes(message.to_bytes()), Some(message));
         }
         assert_eq!(Message::from_bytes([3, 0, 0, 0, 1, 0, 0, 0]), None);

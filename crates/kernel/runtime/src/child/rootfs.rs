@@ -10,15 +10,17 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, fstatfs, major, minor, open
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_change, unmount};
 use rustix::process::{chdir, chroot, fchdir, pivot_root};
-use sys::mount::{AttributeChange, Propagation, READ_ONLY, Reach, change_attributes, change_attributes_at};
+use sys::mount::{
+    AttributeChange, Propagation, READ_ONLY, Reach, change_attributes, change_attributes_at, map_ids,
+};
 
 use super::binds::clone_inside;
 use super::cgroups::mount_cgroup;
 use super::devices::{bind_console, make_devices};
-use super::{CgroupDoor, ContainerChild, Streams, open_folder, pass_hooks, terminal};
+use super::{CgroupDoor, ContainerChild, Streams, hear, open_folder, pass_hooks, terminal};
 use crate::options::RootChange;
 use crate::plan::{MountKind, MountPlan};
-use crate::report::{Failure, Step};
+use crate::report::{Failure, MOUNT_IS_MAPPED, Message, Step};
 
 /// `PROC_SUPER_MAGIC` (linux/magic.h).
 const PROCFS: i64 = 0x9fa0;
@@ -159,8 +161,16 @@ fn perform(
     let failed = Step::Mount.failed_at(index);
     let inside = match (&plan.kind, prepared) {
         (_, PreparedMount::Clone(..)) => None,
+        (MountKind::Bind(bind), PreparedMount::Ids(_)) if child.plan.namespaces.has_user() => {
+            // What the parent says next is its answer.
+            cgroup.pass()?;
+            let socket = child.common.socket.as_fd();
+            let ask = |clone: BorrowedFd<'_>, _| ask_to_map(socket, index, clone);
+            Some(clone_inside(root, bind, Some(&ask)).map_err(&failed)?)
+        }
         (MountKind::Bind(bind), PreparedMount::Ids(ids)) => {
-            Some(clone_inside(root, bind, Some(ids.as_fd())).map_err(&failed)?)
+            let map = |clone: BorrowedFd<'_>, reach| map_ids(clone, reach, ids.as_fd());
+            Some(clone_inside(root, bind, Some(&map)).map_err(&failed)?)
         }
         (MountKind::Bind(bind), PreparedMount::InChild) => {
             Some(clone_inside(root, bind, None).map_err(&failed)?)
@@ -203,6 +213,13 @@ fn perform(
         (MountKind::Bind(_), _) => Err(Errno::NOENT),
     }
     .map_err(failed)
+}
+
+/// Has the parent map the ids of a clone.
+fn ask_to_map(socket: BorrowedFd<'_>, index: usize, clone: BorrowedFd<'_>) -> Result<(), Errno> {
+    let index = u16::try_from(index).map_err(|_| Errno::RANGE)?;
+    sys::socket::send(socket, &Message::MapIds(index).to_bytes(), &[clone])?;
+    if hear(socket) == Some(MOUNT_IS_MAPPED) { Ok(()) } else { Err(Errno::PERM) }
 }
 
 /// A folder goes on a folder, a file on a file; for anything else mount(2) says ENOTDIR, and move_mount(2) EINVAL.

@@ -7,6 +7,7 @@ use mount::path::{self, Links, Target};
 use mount::tree::{self, NewFilesystem};
 use rustix::fs::{Mode, OFlags, fstat, fstatfs, openat};
 use rustix::io::Errno;
+use sys::mount::map_ids;
 
 use crate::birth::{make_user_namespace, open_namespace};
 use crate::child::{PreparedMount, change_clone};
@@ -42,7 +43,11 @@ pub(crate) fn prepare(
                 return Ok(namespace.map_or(PreparedMount::InChild, PreparedMount::Ids));
             }
             let clone = tree::clone_path(&bind.source, bind.reach).map_err(failed)?;
-            let target = change_clone(clone.as_fd(), bind, namespace.as_ref().map(AsFd::as_fd));
+            let map = |clone: BorrowedFd<'_>, reach| match &namespace {
+                Some(namespace) => map_ids(clone, reach, namespace.as_fd()),
+                None => Ok(()),
+            };
+            let target = change_clone(clone.as_fd(), bind, Some(&map));
             let target = target.map_err(failed)?;
             if plan.destination_is("/proc") && fstatfs(&clone).map_err(failed)?.f_type != PROCFS {
                 let text = "\"/proc\" cannot be mounted because it is not of type proc";
