@@ -56,6 +56,8 @@ pub struct Plan {
     pub device_filter: Option<Vec<Instruction>>,
     /// The unit to be, where systemd manages the group.
     pub unit: Option<UnitPlan>,
+    /// Who the group shall belong to (v2), so as to make groups of his own below.
+    pub owner: Option<u32>,
 }
 
 impl Plan {
@@ -136,7 +138,7 @@ impl Plan {
         let is_open = matches!(&policy, DevicePolicy::AllowBut(but) if but.is_empty());
         let device_filter = (version == Version::V2 && !is_open).then(|| device_program::generate(&policy));
         let groups = folders.map(group).collect::<Result<_, CgroupError>>()?;
-        Ok(Self { version, groups, device_filter, unit: None })
+        Ok(Self { version, groups, device_filter, unit: None, owner: None })
     }
 }
 

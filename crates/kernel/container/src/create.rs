@@ -71,7 +71,7 @@ impl Home {
         let linux = spec.linux.as_ref();
         let path = linux.map_or("", |linux| linux.cgroups_path.as_str());
         let resources = groups::resources(spec);
-        let plan = match options.manager {
+        let mut plan = match options.manager {
             GroupManager::Files => Plan::for_container(&layout, &OwnGroups::read()?, path, id, &resources)?,
             GroupManager::Systemd => {
                 systemd::ensure_running()?;
@@ -80,6 +80,7 @@ impl Home {
                 Plan::for_unit(&layout, &request)?
             }
         };
+        plan.owner = groups::owner(spec);
         let seccomp = linux.and_then(|linux| linux.seccomp.as_ref());
         let filter = seccomp.map(compile).transpose()?;
 

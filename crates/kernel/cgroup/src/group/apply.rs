@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::chown;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -68,12 +69,29 @@ impl Plan {
             }
             limits::write_all(self.version, &plan.folder, &plan.writes)?;
         }
+        if let (Version::V2, Some(owner), Some(view)) = (self.version, self.owner, group.views.first()) {
+            delegate(&view.folder, owner)?;
+        }
         if let (Some(program), Some(view)) = (&self.device_filter, group.views.first()) {
             // What is attached to a new folder is systemd's, which looks after it itself.
             devices::attach_filter(&view.folder, program, was_there)?;
         }
         Ok(())
     }
+}
+
+/// Gives a group away: the folder, and those of its files that the kernel names for it (cgroups(7), Delegation).
+fn delegate(folder: &Path, owner: u32) -> Result<(), CgroupError> {
+    let give = |path: &Path| match chown(path, Some(owner), None) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+            Err(CgroupError::file("give away", path)(cause))
+        }
+        _ => Ok(()),
+    };
+    give(folder)?;
+    let known = fs::read_to_string("/sys/kernel/cgroup/delegate");
+    let known = known.as_deref().unwrap_or("cgroup.procs\ncgroup.subtree_control\ncgroup.threads\n");
+    known.lines().filter(|file| !file.contains('/')).try_for_each(|file| give(&folder.join(file)))
 }
 
 /// A group that was there before may be taken if nobody is in it and a process in it would run.
