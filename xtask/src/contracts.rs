@@ -1,5 +1,5 @@
 //! `contracts`: strips the published Engine API documents to what answers are checked against (paths, status
-//! codes, fields, types, enums; no prose) and stores that in `contracts/`.
+//! codes, fields, types, enums; no prose) and stores that in `contracts/`; with them the schemas of OCI containers.
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
@@ -37,7 +37,41 @@ pub(crate) fn run(_: &[String]) -> Result<()> {
         std::fs::write(folder.join(&name), print(&strip(&document)))?;
         println!("contracts/{name}");
     }
+    runtime_schemas()
+}
+
+/// The parts of the OCI runtime specification's schema that are about Linux, in one file.
+fn runtime_schemas() -> Result<()> {
+    let source = project::shared("data/oci/runtime-spec").context("no schemas beside the documents")?;
+    let mut lines = Vec::new();
+    for name in ["config-schema.json", "config-linux.json", "defs.json", "defs-linux.json"] {
+        let schema: Value = serde_json::from_str(&std::fs::read_to_string(source.join(name))?)?;
+        lines.push(format!("\"{name}\": {}", without_prose(&schema)));
+    }
+    let file = "contracts/oci-runtime-1.3.json";
+    std::fs::write(project::root().join(file), format!("{{\n{}\n}}\n", lines.join(",\n")))?;
+    println!("{file}");
     Ok(())
+}
+
+/// The same without descriptions and names of the schema itself. What stands under `properties` and the like are names.
+fn without_prose(schema: &Value) -> Value {
+    match schema {
+        Value::Object(fields) => {
+            let kept =
+                fields.iter().filter(|(key, _)| !matches!(key.as_str(), "description" | "$schema" | "id"));
+            let strip = |(key, value): (&String, &Value)| match (key.as_str(), value) {
+                ("properties" | "definitions" | "patternProperties", Value::Object(names)) => {
+                    let names = names.iter().map(|(name, part)| (name.clone(), without_prose(part)));
+                    (key.clone(), Value::Object(names.collect()))
+                }
+                _ => (key.clone(), without_prose(value)),
+            };
+            Value::Object(kept.map(strip).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(without_prose).collect()),
+        other => other.clone(),
+    }
 }
 
 fn strip(document: &Value) -> Value {

@@ -8,6 +8,7 @@ use crate::{project, vm};
 const NEEDS: &[(&str, &str)] = &[
     ("docker", "docker.io"),
     ("docker-registry", "docker-registry"),
+    ("runc", "runc"),
     ("busybox", "busybox-static"),
     ("ip", "iproute2"),
     ("nft", "nftables"),

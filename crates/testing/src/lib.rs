@@ -17,6 +17,7 @@ pub mod program;
 pub mod pty;
 pub mod reference;
 pub mod registry;
+pub mod schema;
 pub mod tar;
 pub mod wait;
 pub mod wrong;

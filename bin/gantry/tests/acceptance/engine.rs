@@ -137,3 +137,49 @@ row!(components_are_listed_with_versions, "ENG-019", |row| {
 row!(swarm_is_inactive_at_first, "ENG-022", |row| {
     row.sh("docker info").ok().shows("Swarm: inactive");
 });
+
+row!(a_runtime_creates_a_container_and_goes, "ENG-007", |row| {
+    row.sh("docker run -d --name alpha busybox sleep 60").ok();
+    let supervisor = parent(row.pid("alpha"));
+    row.sh(&format!("ps -o comm= -p {supervisor}")).ok().prints("gantry-shim\n");
+    let all = row.sh("ps -e -o args=").ok().stdout;
+    assert!(!all.lines().any(|line| line.contains("runc") || line.contains(" runtime ")), "{all}");
+
+    let runtime = format!("{} runtime", testing::client::gantry().display());
+    let bundle = row.host.path("bundle");
+    std::fs::create_dir_all(bundle.join("rootfs/bin")).unwrap();
+    std::fs::copy("/bin/busybox", bundle.join("rootfs/bin/sh")).unwrap();
+    row.sh(&format!("{runtime} spec --bundle {}", bundle.display())).ok();
+    let config = bundle.join("config.json");
+    let mut document: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&config).unwrap()).unwrap();
+    document["process"]["terminal"] = false.into();
+    document["process"]["args"] = serde_json::json!(["sh", "-c", "echo from a bundle"]);
+    std::fs::write(&config, document.to_string()).unwrap();
+    row.sh(&format!("{runtime} run --bundle {} alone", bundle.display())).ok().prints("from a bundle\n");
+});
+
+row!(bundles_are_as_the_specification_says, "ENG-012", |row| {
+    row.sh("docker run -d --name alpha busybox sh -c 'echo from the bundle; [ -e /stop ] || sleep 1000'")
+        .ok();
+    let id = row.sh("docker inspect -f '{{.Id}}' alpha").ok().stdout.trim().to_owned();
+    let config = std::path::PathBuf::from(format!("/run/gantry/containers/{id}/config.json"));
+    wait::eventually("the document is there", || config.exists());
+    let text = std::fs::read_to_string(&config).unwrap();
+    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(testing::schema::faults_of_config(&document), Vec::<String>::new());
+
+    // Another runtime takes it as it is, once the layers are mounted where it says.
+    let bundle = row.host.path("bundle");
+    std::fs::create_dir(&bundle).unwrap();
+    std::fs::write(bundle.join("config.json"), text).unwrap();
+    row.sh("docker exec alpha touch /stop; docker kill alpha").ok();
+    let layers = row.sh(
+        "docker inspect -f 'lowerdir={{.GraphDriver.Data.LowerDir}},upperdir={{.GraphDriver.Data.UpperDir}},workdir={{.GraphDriver.Data.WorkDir}}' alpha",
+    );
+    let root = document["root"]["path"].as_str().unwrap();
+    row.sh(&format!("mount -t overlay overlay -o {} {root}", layers.ok().stdout.trim())).ok();
+    let other = row.sh(&format!("runc run --bundle {} other", bundle.display()));
+    row.sh(&format!("umount {root}")).ok();
+    other.ok().prints("from the bundle\n");
+});

@@ -61,6 +61,10 @@ impl Ground {
         &self.work.spec
     }
 
+    pub(crate) fn spec_mut(&mut self) -> &mut Spec {
+        &mut self.work.spec
+    }
+
     pub(crate) fn rootfs(&self) -> &Rootfs {
         &self.work.rootfs
     }

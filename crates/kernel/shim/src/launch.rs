@@ -34,6 +34,8 @@ pub(crate) struct Container {
     pub(crate) listener: OwnedFd,
     pub(crate) endpoints: Vec<EndpointPlan>,
     pub(crate) filter: Option<Program>,
+    /// What it was made from; taken by whoever writes it down.
+    pub(crate) spec: Option<Spec>,
     /// Whether the end of the first process is the end of all of them.
     pub(crate) has_own_pids: bool,
 }
@@ -103,6 +105,7 @@ pub(crate) fn start(
         log,
         listener,
         endpoints,
+        spec: Some(std::mem::take(ground.spec_mut())),
         filter: ground.into_filter(),
         has_own_pids,
     })

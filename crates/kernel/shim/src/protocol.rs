@@ -45,7 +45,8 @@ pub struct Launch {
     pub log: LogPolicy,
     /// What becomes of standard input.
     pub stdin: StdinWish,
-    /// The container's folder under the exec root: `shim.sock`, `exit.json` and `state.json` go there.
+    /// The container's folder under the exec root: `shim.sock`, `exit.json`, `state.json` and
+    /// `config.json` go there.
     pub exec_dir: PathBuf,
     /// Clients that wait for the first byte; their sockets come with this frame, in this order.
     pub clients: Vec<AttachOptions>,

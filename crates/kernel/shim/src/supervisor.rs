@@ -137,6 +137,9 @@ impl Supervisor {
         if let Ok(bytes) = serde_json::to_vec(&file) {
             let _ = replace(&self.exec_dir.join("state.json"), &bytes);
         }
+        if let Some(bytes) = self.container.spec.take().and_then(|spec| serde_json::to_vec(&spec).ok()) {
+            let _ = replace(&self.exec_dir.join("config.json"), &bytes);
+        }
         self.oom_watch = self.container.group.as_ref().and_then(|group| group.oom_watch().ok());
     }
 

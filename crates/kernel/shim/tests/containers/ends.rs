@@ -36,7 +36,7 @@ fn a_program_runs_its_output_is_logged_and_nothing_is_left() {
     let mut left: Vec<_> =
         std::fs::read_dir(&place.exec_dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
-    assert_eq!(left, ["exit.json", "state.json"]);
+    assert_eq!(left, ["config.json", "exit.json", "state.json"]);
     assert!(matches!(ShimClient::connect(&place.exec_dir), Err(ShimError::Gone)));
 }
 

@@ -253,9 +253,14 @@ impl Job {
         let snapshot = self.shared.images.prepare(&intent.id, &image);
         let snapshot =
             snapshot.map_err(|error| Error::from_cause("cannot prepare the container's layer", &error))?;
+        let mut spec = self.plan_spec(exec_folder, peers)?;
+        // Only told: the supervisor mounts the layers without a place on the host.
+        if let Some(root) = &mut spec.root {
+            root.path = snapshot.upper.with_file_name("merged").display().to_string();
+        }
         Ok(Groundwork {
             id: intent.id.clone(),
-            spec: self.plan_spec(exec_folder, peers)?,
+            spec,
             rootfs: Rootfs::Overlay(Overlay {
                 lower: snapshot.lower,
                 upper: Some(snapshot.upper),
