@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use testing::row;
-use testing::wait;
+use testing::{images, row, wait};
 
 row!(client_and_server_are_apart, "ENG-001", |row| {
     row.sh("docker version").ok().shows("Client:").shows("Server:");
@@ -48,6 +47,26 @@ row!(each_container_has_a_supervisor_of_its_own, "ENG-005", |row| {
         supervisors.push(supervisor);
     }
     assert_ne!(supervisors[0], supervisors[1]);
+});
+
+row!(the_runtime_goes_once_a_container_runs_and_works_alone, "ENG-007", |row| {
+    row.sh("docker run -d --name one busybox sleep 1000").ok();
+    // What is left is the program, its supervisor, and what was there before.
+    let supervisor = parent(row.pid("one"));
+    assert_eq!(std::fs::read_to_string(format!("/proc/{}/comm", row.pid("one"))).unwrap(), "sleep\n");
+    let children = format!("ps -o pid= --ppid {supervisor}");
+    assert_eq!(row.sh(&children).ok().text(), row.pid("one").to_string());
+    // The same runtime on a bundle, without any daemon.
+    row.stop_daemon();
+    let bundle = row.home().join("bundle");
+    std::fs::create_dir(&bundle).unwrap();
+    std::fs::write(bundle.join("rootfs.tar"), images::busybox_rootfs()).unwrap();
+    let at = |line: &str| row.sh(&format!("cd {} && {line}", bundle.display()));
+    at("mkdir rootfs && tar -x -C rootfs -f rootfs.tar && gantry runtime spec").ok();
+    let edit = r#".process.terminal = false | .process.args = ["sh", "-c", "echo alone; exit 3"]"#;
+    at(&format!("jq '{edit}' config.json > edited && mv edited config.json")).ok();
+    at("gantry runtime run two").code(3).prints("alone\n");
+    row.sh("gantry runtime list -q").ok().prints("");
 });
 
 /// Counts on standard output and in `/shared/count`, until `/shared/stop` is there; then ends with 5.
