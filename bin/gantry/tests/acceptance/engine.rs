@@ -157,27 +157,6 @@ row!(swarm_is_inactive_at_first, "ENG-022", |row| {
     row.sh("docker info").ok().shows("Swarm: inactive");
 });
 
-row!(a_runtime_creates_a_container_and_goes, "ENG-007", |row| {
-    row.sh("docker run -d --name alpha busybox sleep 60").ok();
-    let supervisor = parent(row.pid("alpha"));
-    row.sh(&format!("ps -o comm= -p {supervisor}")).ok().prints("gantry-shim\n");
-    let all = row.sh("ps -e -o args=").ok().stdout;
-    assert!(!all.lines().any(|line| line.contains("runc") || line.contains(" runtime ")), "{all}");
-
-    let runtime = format!("{} runtime", testing::client::gantry().display());
-    let bundle = row.host.path("bundle");
-    std::fs::create_dir_all(bundle.join("rootfs/bin")).unwrap();
-    std::fs::copy("/bin/busybox", bundle.join("rootfs/bin/sh")).unwrap();
-    row.sh(&format!("{runtime} spec --bundle {}", bundle.display())).ok();
-    let config = bundle.join("config.json");
-    let mut document: serde_json::Value =
-        serde_json::from_str(&std::fs::read_to_string(&config).unwrap()).unwrap();
-    document["process"]["terminal"] = false.into();
-    document["process"]["args"] = serde_json::json!(["sh", "-c", "echo from a bundle"]);
-    std::fs::write(&config, document.to_string()).unwrap();
-    row.sh(&format!("{runtime} run --bundle {} alone", bundle.display())).ok().prints("from a bundle\n");
-});
-
 row!(bundles_are_as_the_specification_says, "ENG-012", |row| {
     row.sh("docker run -d --name alpha busybox sh -c 'echo from the bundle; [ -e /stop ] || sleep 1000'")
         .ok();
