@@ -49,6 +49,7 @@ fn full() -> Result<()> {
         Part::of("tests, with 500 kills at random moments", || {
             tests(&["--workspace"], &[("GANTRY_KILLS", "500")])
         })?,
+        Part::of("the virtual machine: cgroup v2 with AppArmor, and systemd", vm::run)?,
         Part::of("property tests with 100,000 cases each", || fuzz::counted("100000"))?,
     ];
     report::write(&parts)?;
