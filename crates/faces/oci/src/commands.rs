@@ -90,3 +90,39 @@ pub(crate) fn name(asked: &Asked) -> Result<&str, Failure> {
         Some(name) => Ok(name),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::globals::Globals;
+
+    proptest! {
+        #[test]
+        fn any_words_are_read_or_refused(words in prop::collection::vec("-{0,3}[a-z=0-9 ä-]{0,12}", 0..6)) {
+            for command in ALL {
+                if let Ok(asked) = command.grammar.parse(&words) {
+                    prop_assert!(asked.words.len() <= words.len());
+                    let _ = command.arguments.check(asked.words.len());
+                }
+            }
+            let _ = Globals::parse(&words);
+        }
+    }
+
+    #[test]
+    fn every_command_is_found_by_its_name_once_and_has_help() {
+        for command in ALL {
+            assert_eq!(find(command.name).map(|found| found.name), Some(command.name));
+            assert_eq!(ALL.iter().filter(|other| other.name == command.name).count(), 1);
+            let help = crate::help::command(command);
+            assert!(help.starts_with(&format!("NAME:\n   runc {} - ", command.name)), "{help}");
+            for flag in command.grammar.flags {
+                let known: Vec<_> =
+                    flag.names.iter().filter(|name| help.contains(&format!("-{name}"))).collect();
+                assert_eq!(known.len(), if flag.help.is_empty() { 0 } else { flag.names.len() }, "{flag:?}");
+            }
+        }
+    }
+}
