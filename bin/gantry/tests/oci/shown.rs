@@ -11,7 +11,7 @@ fn state_and_list_have_runcs_shape() {
     testing::on_host(&[], |host| {
         let stage = Stage::new(host, "exec sleep 1000");
         stage.edit(|document| document["annotations"] = json!({"a": "b"}));
-        stage.run("list", &["-f", "json"]).code(1).complains("No such file or directory");
+        stage.run("list", &["-f", "json"]).code(1).complains("no such file or directory");
         stage.detached("create one").ok();
         let state = stage.run("state", &["one"]).ok().json();
         let fields: Vec<_> = state.as_object().unwrap().keys().cloned().collect();

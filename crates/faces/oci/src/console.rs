@@ -6,6 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
+use runtime::error::reason;
+
 use crate::Failure;
 use crate::grammar::Asked;
 
@@ -53,7 +55,8 @@ impl Receiver {
 
 /// Connects to a socket of the caller.
 pub(crate) fn connect(path: &str) -> Result<UnixStream, Failure> {
-    UnixStream::connect(path).map_err(|cause| Failure::new(format!("dial unix {path}: connect: {cause}")))
+    UnixStream::connect(path)
+        .map_err(|cause| Failure::new(format!("dial unix {path}: connect: {}", reason(&cause))))
 }
 
 /// Sends a descriptor with its name.
@@ -65,7 +68,7 @@ pub(crate) fn send(socket: &UnixStream, name: &str, descriptor: BorrowedFd<'_>) 
 
 /// Writes a process id beside its place and renames: who waits for the file never reads half of it.
 pub(crate) fn write_pid(path: &Path, pid: u32) -> Result<(), Failure> {
-    let failed = |cause: io::Error| Failure::new(format!("open {}: {cause}", path.display()));
+    let failed = |cause: io::Error| Failure::new(format!("open {}: {}", path.display(), reason(&cause)));
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     let aside = path.with_file_name(name);

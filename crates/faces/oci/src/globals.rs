@@ -5,6 +5,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
 use container::Home;
+use runtime::error::reason;
 
 use crate::Failure;
 use crate::grammar::{Flag, Grammar, switch, text, truth};
@@ -79,7 +80,7 @@ impl Typed {
         };
         if let Some(path) = asked.text("log") {
             let file = OpenOptions::new().create(true).append(true).mode(0o644).open(path);
-            log.file = Some(file.map_err(|cause| Failure::new(format!("open {path}: {cause}")))?);
+            log.file = Some(file.map_err(|cause| Failure::new(format!("open {path}: {}", reason(&cause))))?);
         }
         if let Some(rootless) = asked.text("rootless")
             && !rootless.eq_ignore_ascii_case("auto")
@@ -106,7 +107,7 @@ fn find_root(given: Option<&str>) -> Result<PathBuf, Failure> {
             let path = Path::new(&folder).join("runc");
             std::fs::create_dir_all(&path)
                 .and_then(|()| std::fs::set_permissions(&path, PermissionsExt::from_mode(0o1700)))
-                .map_err(|cause| Failure::new(format!("mkdir {}: {cause}", path.display())))?;
+                .map_err(|cause| Failure::new(format!("mkdir {}: {}", path.display(), reason(&cause))))?;
             Ok(path)
         }
         _ => Ok(PathBuf::from("/run/runc")),

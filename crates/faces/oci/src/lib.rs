@@ -49,9 +49,14 @@ impl Failure {
     }
 }
 
-impl<E: std::error::Error> From<E> for Failure {
+impl<E: std::error::Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self::new(error.to_string())
+        let any: &dyn std::any::Any = &error;
+        let system = match any.downcast_ref::<rustix::io::Errno>() {
+            Some(errno) => Some(runtime::error::reason(&(*errno).into())),
+            None => any.downcast_ref().map(runtime::error::reason),
+        };
+        Self::new(system.unwrap_or_else(|| error.to_string()))
     }
 }
 

@@ -12,6 +12,7 @@ use std::path::Path;
 
 use container::NOTIFY;
 use oci_spec::runtime::{Mount, Spec};
+use runtime::error::reason;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
@@ -50,8 +51,9 @@ impl Notify {
     pub(crate) fn bind(folder: &Path, host: String) -> Result<Self, Failure> {
         let folder = folder.join(NOTIFY);
         let path = folder.join("notify.sock");
-        let failed =
-            |cause: std::io::Error| Failure::new(format!("listen unixgram {}: {cause}", path.display()));
+        let failed = |cause: std::io::Error| {
+            Failure::new(format!("listen unixgram {}: {}", path.display(), reason(&cause)))
+        };
         // Addresses of sockets are short, and roots of engines are not.
         let open = std::fs::File::open(&folder).map_err(failed)?;
         let short = format!("/proc/self/fd/{}/notify.sock", open.as_raw_fd());

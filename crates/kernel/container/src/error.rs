@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use oci_spec::runtime::DecodeError;
 use runtime::CreateError;
+use runtime::error::reason;
 
 use crate::status::Status;
 
@@ -15,7 +16,7 @@ pub enum BundleError {
     #[error("JSON specification file config.json not found")]
     Missing,
     /// It cannot be read.
-    #[error("open {}: {cause}", path.display())]
+    #[error("open {}: {}", path.display(), reason(cause))]
     Read {
         /// The file.
         path: PathBuf,
@@ -81,7 +82,7 @@ pub enum ContainerError {
     #[error("unable to init seccomp: {0}")]
     Seccomp(#[from] runtime::seccomp::SeccompError),
     /// A file of the record, or around it.
-    #[error("{what} {}: {cause}", path.display())]
+    #[error("{what} {}: {}", path.display(), reason(cause))]
     File {
         /// What was attempted: `open`, `mkdir` …
         what: &'static str,

@@ -12,6 +12,15 @@ use crate::plan::{ContainerPlan, Module, ProcessPlan, Program};
 use crate::report::{Failure, Step, words};
 use crate::user::UserError;
 
+/// A failure of the system in the words that Go programs print: callers of runc match on them.
+#[must_use]
+pub fn reason(cause: &std::io::Error) -> String {
+    match Errno::from_io_error(cause) {
+        Some(errno) => words(errno).to_owned(),
+        None => cause.to_string(),
+    }
+}
+
 /// Why a container or an exec could not be created or started.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 
 use container::ContainerError;
+use runtime::error::reason;
 
 use super::state::Shown;
 use super::{Arguments, Command};
@@ -60,7 +61,9 @@ fn gather(globals: &Globals) -> Result<Vec<Shown>, Failure> {
     let home = globals.home();
     let names = match home.names() {
         Err(cause) if cause.kind() == ErrorKind::NotFound && !globals.is_root_given => return Ok(Vec::new()),
-        Err(cause) => return Err(Failure::new(format!("open {}: {cause}", globals.root.display()))),
+        Err(cause) => {
+            return Err(Failure::new(format!("open {}: {}", globals.root.display(), reason(&cause))));
+        }
         Ok(names) => names,
     };
     let mut all = Vec::new();

@@ -2,6 +2,8 @@
 
 mod table;
 
+use runtime::error::reason;
+
 use super::{Arguments, Command, name};
 use crate::globals::Globals;
 use crate::grammar::{Asked, Grammar, text};
@@ -42,8 +44,10 @@ fn run(options: &[String]) -> Result<String, Failure> {
     if options.is_empty() {
         command.arg("-ef");
     }
-    let done =
-        command.args(options).output().map_err(|cause| Failure::new(format!("exec: \"ps\": {cause}")))?;
+    let done = command
+        .args(options)
+        .output()
+        .map_err(|cause| Failure::new(format!("exec: \"ps\": {}", reason(&cause))))?;
     let text = String::from_utf8_lossy(&done.stdout).into_owned();
     if !done.status.success() {
         let error = String::from_utf8_lossy(&done.stderr);

@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 
+use runtime::error::reason;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -42,7 +43,7 @@ fn spec(asked: &Asked) -> Result<u8, Failure> {
     let mut bytes = Vec::new();
     let layout = serde_json::ser::PrettyFormatter::with_indent(b"\t");
     document.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, layout))?;
-    let failed = |cause: std::io::Error| Failure::new(format!("open {}: {cause}", path.display()));
+    let failed = |cause: std::io::Error| Failure::new(format!("open {}: {}", path.display(), reason(&cause)));
     let mut file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(failed)?;
     file.write_all(&bytes).map_err(failed)?;
     Ok(0)

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Read;
 
 use oci_spec::runtime::{BlockIo, Cpu, Memory, Pids, Resources};
+use runtime::error::reason;
 
 use super::{Arguments, Command, name};
 use crate::Failure;
@@ -71,7 +72,7 @@ fn read(path: &str) -> Result<Resources, Failure> {
         std::io::stdin().lock().take(1 << 20).read_to_end(&mut text)?;
         text
     } else {
-        fs::read(path).map_err(|cause| Failure::new(format!("open {path}: {cause}")))?
+        fs::read(path).map_err(|cause| Failure::new(format!("open {path}: {}", reason(&cause))))?
     };
     serde_json::from_slice(&text).map_err(|cause| Failure::new(format!("resources: {cause}")))
 }
