@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use cgroup::{Group, Layout};
@@ -148,7 +149,7 @@ impl Container {
         if let Some(group) = self.group.get() {
             return Ok(group.clone());
         }
-        let group = Group::from_paths(&Layout::detect()?, &self.record.cgroup_paths)?;
+        let group = Group::from_paths(layout()?, &self.record.cgroup_paths)?;
         let group = match &self.record.cgroup_unit {
             Some(unit) => group.with_unit(unit),
             None => group,
@@ -257,6 +258,16 @@ impl Lock {
         File::open(folder)
             .is_ok_and(|file| flock(file.as_fd(), FlockOperation::NonBlockingLockExclusive).is_err())
     }
+}
+
+/// The hierarchies of the host, looked for once in a process: a list of many containers asks for each.
+fn layout() -> Result<&'static Layout, ContainerError> {
+    static LAYOUT: OnceLock<Layout> = OnceLock::new();
+    if let Some(layout) = LAYOUT.get() {
+        return Ok(layout);
+    }
+    let found = Layout::detect()?;
+    Ok(LAYOUT.get_or_init(|| found))
 }
 
 impl Drop for Lock {
