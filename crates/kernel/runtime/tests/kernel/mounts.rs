@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
+use crate::namespaces;
 use crate::stage::{Stage, gather, mount_tmpfs, pipes, with_own_mounts};
 
 /// A folder of the host with a file of the given owner.
@@ -203,4 +204,35 @@ fn a_folder_of_the_image_does_not_play_proc() {
     assert!(refused(&stage.rootfs()).contains("not of type proc"));
     let text = refused(&runtime::Rootfs::Path(stage.image()));
     assert!(text.contains("at \"/proc\": operation not permitted"), "{text}");
+}
+
+#[test]
+fn a_bind_of_the_root_shows_earlier_mounts_with_ids_of_its_own() {
+    const SCRIPT: &str = "stat -c %u /one/file /two/file";
+    let cases = [(Stage::script(SCRIPT), 0, 5), (namespaces::shifted(SCRIPT, ""), namespaces::ROOT, 65534)];
+    for (mut stage, first, shown) in cases {
+        let source = source(&stage, "vol", 5);
+        stage.mount(&format!(r#"{{"destination": "/one", "source": "{source}", "options": ["bind"]}}"#));
+        let map = format!(r#"[{{"containerID": 5, "hostID": {}, "size": 1}}]"#, first + 9);
+        let image = stage.image().display().to_string();
+        stage.mount(&format!(
+            r#"{{"destination": "{image}/two", "source": "{image}/one", "options": ["bind"],
+                "uidMappings": {map}, "gidMappings": {map}}}"#
+        ));
+        let (stdio, readers) = pipes();
+        let request = runtime::CreateRequest {
+            id: "x",
+            spec: &stage.spec,
+            rootfs: &runtime::Rootfs::Path(stage.image()),
+            user: None,
+            stdio,
+            cgroup: None,
+            seccomp: None,
+            gate: None,
+            options: runtime::CreateOptions::default(),
+        };
+        let mut created = runtime::create(request, &mut |_| Ok(())).unwrap();
+        created.start().unwrap();
+        assert_eq!(gather(&created.pidfd, readers).output(), format!("{shown}\n9\n"));
+    }
 }

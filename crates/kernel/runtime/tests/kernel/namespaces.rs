@@ -9,7 +9,7 @@ use runtime::{CreateOptions, ExecOptions};
 use crate::stage::{Running, Stage, gather, pipes};
 
 /// First id of the host's that is root inside.
-const ROOT: u32 = 200_000;
+pub(crate) const ROOT: u32 = 200_000;
 
 /// A container in a user namespace; its files are its root's, and its folder can be passed.
 pub(crate) fn shifted(script: &str, rest: &str) -> Stage {
