@@ -2,7 +2,7 @@
 //!
 //! A process that enters a container still runs our executable until it executes the container's program. A container
 //! can make it execute `/proc/self/exe` (as the interpreter of a script), keep a descriptor of it, and write to the host's
-//! file later. Whoever starts the process that calls [`crate::create`] and [`crate::exec`] therefore executes this
+//! file later. Whoever starts the process that calls [`crate::create()`] and [`crate::exec()`] therefore executes this
 //! descriptor in place of the path: it is on a read-only mount of its own, so that it can never be opened for writing.
 
 use std::ffi::OsString;

@@ -1,6 +1,6 @@
 //! System call filters: a profile is resolved for a container, compiled to classic BPF, and kept by its hash.
 //!
-//! profile (moby's JSON) → [`Profile::resolve`] → OCI rules → [`compile`] → [`Program`] → `seccomp(2)`.
+//! profile (moby's JSON) → [`Profile::resolve`] → OCI rules → [`compile()`] → [`Program`] → `seccomp(2)`.
 //! [`Cache`] hands a compiled filter to another process.
 
 mod assemble;

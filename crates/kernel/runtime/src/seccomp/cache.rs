@@ -26,7 +26,7 @@ impl Cache {
     /// The program of these rules: read, or compiled and kept. A cache that cannot be written is not an error.
     ///
     /// # Errors
-    /// Those of [`compile`].
+    /// Those of [`compile()`].
     pub fn program(&self, seccomp: &Seccomp) -> Result<Program, SeccompError> {
         let path = self.path(seccomp)?;
         if let Ok(program) = Program::load(&path) {
@@ -41,7 +41,7 @@ impl Cache {
     /// reads it by [`Program::load`].
     ///
     /// # Errors
-    /// Those of [`compile`], and of writing the file.
+    /// Those of [`compile()`], and of writing the file.
     pub fn file(&self, seccomp: &Seccomp) -> Result<PathBuf, SeccompError> {
         let path = self.path(seccomp)?;
         if Program::load(&path).is_err() {
