@@ -1,7 +1,7 @@
 //! The container's view of its control groups.
 
-use std::ffi::CString;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use mount::path::{self, Links};
 use mount::tree::{self, NewFilesystem};
@@ -34,8 +34,15 @@ pub(super) fn mount_cgroup(
     target: BorrowedFd<'_>,
 ) -> Result<(), Errno> {
     let root = child.root.as_fd();
-    if let [CgroupView { name: None, filesystem, .. }] = child.cgroup_views.as_slice() {
-        let mount = filesystem.mount()?;
+    if let [CgroupView { name: None, filesystem, folder, .. }] = child.cgroup_views.as_slice() {
+        let mount = match filesystem.mount() {
+            // A user namespace may not mount it anew without a cgroup namespace of its own.
+            Err(Errno::PERM | Errno::BUSY) => {
+                let is_own = child.plan.namespaces.has_own_cgroup;
+                bind(if is_own { folder } else { c"/sys/fs/cgroup" }, attributes)?
+            }
+            mounted => mounted?,
+        };
         return tree::attach(mount.as_fd(), target);
     }
     let mount = tree::mount_simple(c"tmpfs", (c"mode", c"755"), NO_SUID | NO_DEVICES | NO_EXEC)?;
@@ -47,10 +54,7 @@ pub(super) fn mount_cgroup(
         let hierarchy = if child.plan.namespaces.has_own_cgroup {
             view.filesystem.mount()?
         } else {
-            let own = tree::clone_cstr(&view.folder, Reach::One)?;
-            let change = AttributeChange { set: attributes, ..AttributeChange::default() };
-            change_attributes(own.as_fd(), Reach::One, change)?;
-            own
+            bind(&view.folder, attributes)?
         };
         tree::attach(hierarchy.as_fd(), place.as_fd())?;
         for link in &view.links {
@@ -62,4 +66,12 @@ pub(super) fn mount_cgroup(
         change_attributes(mounted.as_fd(), Reach::One, read_only())?;
     }
     Ok(())
+}
+
+/// A part of the host's hierarchy as it is.
+fn bind(folder: &CStr, attributes: u64) -> Result<OwnedFd, Errno> {
+    let own = tree::clone_cstr(folder, Reach::One)?;
+    let change = AttributeChange { set: attributes, ..AttributeChange::default() };
+    change_attributes(own.as_fd(), Reach::One, change)?;
+    Ok(own)
 }
