@@ -37,7 +37,7 @@ const GUESTS: [Guest; 2] = [
     Guest { name: "systemd", tests: &[("cgroup", "kernel"), ("gantry", "oci")], filter: "systemd" },
 ];
 
-/// Seconds after which a guest is given up: ten times what one takes on two idle cores.
+/// Seconds after which a guest is given up: the slower one took seven minutes on two busy cores.
 const LIMIT: &str = "900";
 
 const IMAGE: &str = include_str!("vm/image.sh");
