@@ -135,6 +135,7 @@ impl Home {
                     keyring: options.keyring,
                     preserved: options.preserved,
                     affinity: Affinity::Reset,
+                    is_patient: true,
                     listener,
                     advance: Advance::default(),
                 },

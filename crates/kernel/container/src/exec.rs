@@ -73,6 +73,7 @@ impl Container {
                 keyring_of: Some(&self.record.id),
                 preserved: options.preserved,
                 affinity: Affinity::Reset,
+                is_patient: true,
                 listener,
             },
         })?)

@@ -215,6 +215,9 @@ pub fn create(
         root,
     };
     let mut ward = bear(&child, request.cgroup, &mut cgroup, ours)?;
+    if request.options.is_patient {
+        ward.be_patient();
+    }
     let Rest { root, tasks, hooks, mappings } = child.into_rest();
     ward.mappings = mappings;
     let from_child = |setback| match (setback, &hooks) {

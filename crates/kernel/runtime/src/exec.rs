@@ -120,6 +120,9 @@ pub fn exec(request: ExecRequest<'_>) -> Result<ExecChild, CreateError> {
         let _ = set_dumpable(true);
     }
     let mut ward = Ward::new(born?, ours, LIMIT);
+    if request.options.is_patient {
+        ward.be_patient();
+    }
     let tasks = joiner.into_rest();
     let from_child = |setback| CreateError::from_child(setback, None, &process, &tasks);
     ward.await_ready(request.options.listener, from_child)?;

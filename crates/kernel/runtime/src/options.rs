@@ -23,6 +23,9 @@ pub struct CreateOptions<'a> {
     pub affinity: Affinity,
     /// Who answers the calls that the filter asks about.
     pub listener: Option<Listener<'a>>,
+    /// Whether the child is waited for without an end: the container's own limits may slow it down for long, and the
+    /// caller has nobody else to serve.
+    pub is_patient: bool,
     /// What is there already.
     pub advance: Advance,
 }
@@ -81,4 +84,7 @@ pub struct ExecOptions<'a> {
     pub affinity: Affinity,
     /// Who answers the calls that the filter asks about.
     pub listener: Option<Listener<'a>>,
+    /// Whether the child is waited for without an end: the container's own limits may slow it down for long, and the
+    /// caller has nobody else to serve.
+    pub is_patient: bool,
 }
