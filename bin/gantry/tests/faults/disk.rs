@@ -50,6 +50,9 @@ fn a_full_disk_refuses_politely_and_loses_nothing() {
         daemon.post("/containers/again/start", &Value::Null).expect(204);
         daemon.clear();
         daemon.stop();
-        program::shell("umount /var/lib/gantry").ok();
+        // Supervisors let go of their layers after they have told of the end.
+        testing::wait::eventually("nobody uses the disk", || {
+            program::shell("umount /var/lib/gantry").code == 0
+        });
     });
 }
