@@ -5,6 +5,7 @@ use std::ffi::CString;
 use oci_spec::runtime::{Device, FileKind};
 use rustix::fs::{FileType, makedev};
 
+use super::process::check_id;
 use super::text;
 use crate::error::CreateError;
 
@@ -59,6 +60,8 @@ fn one(device: &Device) -> Result<DevicePlan, CreateError> {
     if name.is_empty() || name == "." || name == ".." {
         return Err(invalid());
     }
+    check_id("linux.devices.uid", device.uid.unwrap_or(0))?;
+    check_id("linux.devices.gid", device.gid.unwrap_or(0))?;
     Ok(DevicePlan {
         path: device.path.clone(),
         folder: text(if folder.is_empty() { "/" } else { folder })?,

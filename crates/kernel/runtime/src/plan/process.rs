@@ -65,6 +65,14 @@ pub(crate) struct Program {
     pub(crate) is_searched: bool,
 }
 
+/// The largest number is no id: to the kernel it means "leave it as it is", which is root.
+pub(super) fn check_id(field: &str, id: u32) -> Result<(), CreateError> {
+    match id {
+        u32::MAX => Err(CreateError::Invalid(format!("invalid {field}: {id} is no id"))),
+        _ => Ok(()),
+    }
+}
+
 impl ProcessPlan {
     /// Computes the plan. `available` are the capabilities the runtime has. Pure.
     pub(crate) fn new(process: &Process, user: &User, available: CapabilitySet) -> Result<Self, CreateError> {
@@ -76,6 +84,9 @@ impl ProcessPlan {
             return Err(CreateError::Invalid("Cwd must be an absolute path".to_owned()));
         }
         let environment = environment(&process.env, &user.home);
+        check_id("process.user.uid", user.uid)?;
+        check_id("process.user.gid", user.gid)?;
+        user.additional_gids.iter().try_for_each(|gid| check_id("process.user.additionalGids", *gid))?;
         let groups = user.additional_gids.iter().map(|gid| Gid::from_raw(*gid)).collect();
         Ok(Self {
             arguments: StringArray::new(&process.args)?,
@@ -228,6 +239,17 @@ mod tests {
             )
             .is_err()
         );
+    }
+
+    #[test]
+    fn an_id_that_would_change_nothing_is_refused() {
+        let process: Process = serde_json::from_str(r#"{"cwd": "/", "args": ["x"]}"#).unwrap();
+        let none = u32::MAX;
+        for (uid, gid, more) in [(none, 0, vec![]), (0, none, vec![]), (0, 0, vec![none])] {
+            let user = User { uid, gid, additional_gids: more, home: "/".to_owned() };
+            let error = ProcessPlan::new(&process, &user, CapabilitySet::default()).unwrap_err();
+            assert!(error.to_string().ends_with("4294967295 is no id"), "{error}");
+        }
     }
 
     #[test]
