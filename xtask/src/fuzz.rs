@@ -6,11 +6,11 @@ use crate::project;
 use crate::test::{Count, run_counted};
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    counted(arguments.first().map_or("1000000", String::as_str))?.1
+    counted(&["--release"], arguments.first().map_or("1000000", String::as_str))?.1
 }
 
 /// Runs them, and counts the tests.
-pub(crate) fn counted(cases: &str) -> Result<(Count, Result<()>)> {
-    let mut tests = project::command("cargo", &["test", "--release", "--workspace", "--lib"]);
+pub(crate) fn counted(profile: &[&str], cases: &str) -> Result<(Count, Result<()>)> {
+    let mut tests = project::command("cargo", &[&["test", "--workspace", "--lib"], profile].concat());
     run_counted(tests.env("PROPTEST_CASES", cases).env("PROPTEST_MAX_SHRINK_ITERS", "10000"))
 }
