@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use cgroup::{Group, Layout, Plan};
-use oci_spec::runtime::Spec;
+use oci_spec::runtime::{Resources, Spec};
 use runtime::seccomp::Program;
 use runtime::{Advance, CreateError, Rootfs};
 
@@ -100,10 +100,11 @@ fn plan_cgroup(spec: &Spec, layout: Option<Layout>) -> Result<Option<Plan>, Refu
     let Some(linux) = spec.linux.as_ref().filter(|linux| !linux.cgroups_path.is_empty()) else {
         return Ok(None);
     };
-    let resources = linux.resources.clone().unwrap_or_default();
+    let none = Resources::default();
+    let resources = linux.resources.as_ref().unwrap_or(&none);
     let plan = layout
         .map_or_else(Layout::detect, Ok)
-        .and_then(|layout| Plan::new(&layout, Path::new(&linux.cgroups_path), &resources));
+        .and_then(|layout| Plan::new(&layout, Path::new(&linux.cgroups_path), resources));
     plan.map(Some).map_err(|error| refuse(&CreateError::Cgroup(error)))
 }
 

@@ -2,25 +2,16 @@
 
 use super::launch::{self, Mode};
 use super::{Arguments, Command};
-use crate::grammar::{Flag, Grammar, number, switch, text};
+use crate::grammar::{Flag, Grammar};
 
 const FLAGS: &[Flag] = &[
-    text(&["bundle", "b"], "path to the root of the bundle directory, defaults to the current directory"),
-    text(
-        &["console-socket"],
-        "path to an AF_UNIX socket which will receive a file descriptor referencing the master end of the console's pseudoterminal",
-    ),
-    text(
-        &["pidfd-socket"],
-        "path to an AF_UNIX socket which will receive a file descriptor referencing the init process",
-    ),
-    text(&["pid-file"], "specify the file to write the process id to"),
-    switch(&["no-pivot"], "do not use pivot root to jail process inside rootfs"),
-    switch(&["no-new-keyring"], "do not create a new session keyring for the container"),
-    number(
-        &["preserve-fds"],
-        "pass N additional file descriptors to the container (stdio + $LISTEN_FDS + N in total)",
-    ),
+    launch::BUNDLE,
+    launch::CONSOLE_SOCKET,
+    launch::PIDFD_SOCKET,
+    launch::PID_FILE,
+    launch::NO_PIVOT,
+    launch::NO_NEW_KEYRING,
+    launch::PRESERVE_FDS,
 ];
 
 pub(crate) static COMMAND: Command = Command {

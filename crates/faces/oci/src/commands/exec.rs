@@ -8,7 +8,7 @@ use container::{Bundle, Container, ExecOptions, parse_process};
 use oci_spec::runtime::Process;
 use runtime::{LineEnds, Stdio};
 
-use super::launch::window;
+use super::launch::{self, window};
 use super::{Arguments, Command, name};
 use crate::Failure;
 use crate::console::{self, Receiver};
@@ -17,10 +17,7 @@ use crate::globals::Globals;
 use crate::grammar::{Asked, Flag, Grammar, number, switch, text};
 
 const FLAGS: &[Flag] = &[
-    text(
-        &["console-socket"],
-        "path to an AF_UNIX socket which will receive a file descriptor referencing the master end of the console's pseudoterminal",
-    ),
+    launch::CONSOLE_SOCKET,
     text(
         &["pidfd-socket"],
         "path to an AF_UNIX socket which will receive a file descriptor referencing the exec process",
@@ -32,15 +29,12 @@ const FLAGS: &[Flag] = &[
     number(&["additional-gids", "g"], "additional gids"),
     text(&["process", "p"], "path to the process.json"),
     switch(&["detach", "d"], "detach from the container's process"),
-    text(&["pid-file"], "specify the file to write the process id to"),
+    launch::PID_FILE,
     text(&["process-label"], "set the asm process label for the process commonly used with selinux"),
     text(&["apparmor"], "set the apparmor profile for the process"),
     switch(&["no-new-privs"], "set the no new privileges value for the process"),
     text(&["cap", "c"], "add a capability to the bounding set for the process"),
-    number(
-        &["preserve-fds"],
-        "pass N additional file descriptors to the container (stdio + $LISTEN_FDS + N in total)",
-    ),
+    launch::PRESERVE_FDS,
     text(&["cgroup"], "run the process in an (existing) sub-cgroup(s). Format is [<controller>:]<cgroup>."),
     switch(&["ignore-paused"], "allow exec in a paused container"),
 ];

@@ -11,9 +11,30 @@ use crate::Failure;
 use crate::console::{self, Receiver};
 use crate::foreground::Foreground;
 use crate::globals::{Globals, absolute};
-use crate::grammar::Asked;
+use crate::grammar::{Asked, Flag, number, switch, text};
 use crate::log::Log;
 use crate::notify::{self, Notify};
+
+// Options of both; `exec` has some of them, too.
+pub(super) const BUNDLE: Flag =
+    text(&["bundle", "b"], "path to the root of the bundle directory, defaults to the current directory");
+pub(super) const CONSOLE_SOCKET: Flag = text(
+    &["console-socket"],
+    "path to an AF_UNIX socket which will receive a file descriptor referencing the master end of the console's pseudoterminal",
+);
+pub(super) const PIDFD_SOCKET: Flag = text(
+    &["pidfd-socket"],
+    "path to an AF_UNIX socket which will receive a file descriptor referencing the init process",
+);
+pub(super) const PID_FILE: Flag = text(&["pid-file"], "specify the file to write the process id to");
+pub(super) const NO_PIVOT: Flag =
+    switch(&["no-pivot"], "do not use pivot root to jail process inside rootfs");
+pub(super) const NO_NEW_KEYRING: Flag =
+    switch(&["no-new-keyring"], "do not create a new session keyring for the container");
+pub(super) const PRESERVE_FDS: Flag = number(
+    &["preserve-fds"],
+    "pass N additional file descriptors to the container (stdio + $LISTEN_FDS + N in total)",
+);
 
 /// What becomes of the container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -371,18 +371,7 @@ fn namespaces_of_another_container_can_be_joined() {
 fn a_folder_serves_as_root_file_system_too() {
     let stage = Stage::script("true");
     let (stdio, readers) = crate::stage::pipes();
-    let request = runtime::CreateRequest {
-        id: "x",
-        spec: &stage.spec,
-        rootfs: &runtime::Rootfs::Path(stage.image()),
-        user: None,
-        stdio,
-        cgroup: None,
-        seccomp: None,
-        gate: None,
-        options: runtime::CreateOptions::default(),
-    };
-    let mut created = runtime::create(request, &mut |_| Ok(())).unwrap();
+    let mut created = stage.create_on_image(stdio).unwrap();
     created.start().unwrap();
     assert_eq!(crate::stage::gather(&created.pidfd, readers).output(), "");
     assert_eq!(fs::metadata(stage.image()).unwrap().uid(), 0);

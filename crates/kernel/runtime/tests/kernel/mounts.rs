@@ -220,18 +220,7 @@ fn a_bind_of_the_root_shows_earlier_mounts_with_ids_of_its_own() {
                 "uidMappings": {map}, "gidMappings": {map}}}"#
         ));
         let (stdio, readers) = pipes();
-        let request = runtime::CreateRequest {
-            id: "x",
-            spec: &stage.spec,
-            rootfs: &runtime::Rootfs::Path(stage.image()),
-            user: None,
-            stdio,
-            cgroup: None,
-            seccomp: None,
-            gate: None,
-            options: runtime::CreateOptions::default(),
-        };
-        let mut created = runtime::create(request, &mut |_| Ok(())).unwrap();
+        let mut created = stage.create_on_image(stdio).unwrap();
         created.start().unwrap();
         assert_eq!(gather(&created.pidfd, readers).output(), format!("{shown}\n9\n"));
     }

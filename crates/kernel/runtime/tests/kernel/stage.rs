@@ -134,6 +134,22 @@ impl Stage {
         })
     }
 
+    /// Creates it on the image itself, without layers, group and filter.
+    pub(crate) fn create_on_image(&self, stdio: Stdio) -> Result<Created, CreateError> {
+        let request = CreateRequest {
+            id: "x",
+            spec: &self.spec,
+            rootfs: &Rootfs::Path(self.image()),
+            user: None,
+            stdio,
+            cgroup: None,
+            seccomp: None,
+            gate: None,
+            options: CreateOptions::default(),
+        };
+        create(request, &mut |_| Ok(()))
+    }
+
     fn filter(&self) -> Option<&Program> {
         self.own_filter.as_ref().or_else(|| self.uses_filter.then_some(&*FILTER))
     }
