@@ -39,7 +39,9 @@ use crate::hooks::CreateHooks;
 use crate::options::RootChange;
 use crate::plan::{BindPlan, ContainerPlan, MountKind, ProcessPlan};
 use crate::process::{LineEnds, WindowSize};
-use crate::report::{BEGIN, CGROUP_IS_THERE, Failure, HOOKS_DONE, IDS_ARE_MAPPED, Message, Step, words};
+use crate::report::{
+    BEGIN, CGROUP_IS_THERE, Failure, HOOKS_DONE, IDS_ARE_MAPPED, LINKS_ARE_THERE, Message, Step, words,
+};
 use crate::seccomp;
 
 pub(crate) use binds::change_clone;
@@ -338,6 +340,19 @@ fn pass_hooks(child: &ContainerChild<'_>) -> Result<(), Failure> {
     fchdir(&child.root).map_err(Step::CreateContainerHook.failed())?;
     let outcome = hooks.creating.run(list, 0..list.hooks.len(), Some(own_pid()));
     outcome.map_err(|index| Step::CreateContainerHook.failed_at(index)(Errno::CANCELED))
+}
+
+/// Waits until the container's links are there, if it has settings for links: setting them up changes some, too.
+fn await_links(child: &ContainerChild<'_>) -> Result<(), Failure> {
+    if !child.plan.has_link_sysctls {
+        return Ok(());
+    }
+    let socket = child.common.socket.as_fd();
+    tell(socket, Message::LinksDue);
+    match hear(socket) {
+        Some(LINKS_ARE_THERE) => Ok(()),
+        _ => Err(Step::Abandoned.failed()(Errno::CANCELED)),
+    }
 }
 
 /// Plain write(2), which no sensible filter forbids: this may run under the container's.

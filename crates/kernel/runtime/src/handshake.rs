@@ -12,7 +12,9 @@ use sys::process::Child;
 
 use crate::error::CreateError;
 use crate::plan::ProcessPlan;
-use crate::report::{BEGIN, Failure, LENGTH, MOUNT_IS_MAPPED, MOUNT_IS_NOT_MAPPED, Message, Step};
+use crate::report::{
+    BEGIN, Failure, LENGTH, LINKS_ARE_THERE, MOUNT_IS_MAPPED, MOUNT_IS_NOT_MAPPED, Message, Step,
+};
 use crate::seccomp::Listener;
 
 /// How long a killed child is waited for. One that hangs in the kernel (a dead file server, a frozen group) dies
@@ -113,6 +115,8 @@ impl Ward {
                 Some(Message::Listener(number)) => return Ok(Pause::Listener(number)),
                 Some(Message::Terminal) => {}
                 Some(Message::MapIds(index)) => self.map_ids(usize::from(index)),
+                // Nobody listens here before the links are there.
+                Some(Message::LinksDue) => self.say(LINKS_ARE_THERE),
                 Some(Message::Failed(failure)) => return Err(Setback::Reported(failure)),
                 None => return Err(Setback::Gone),
             }
@@ -146,7 +150,7 @@ impl Ward {
             }
             match self.read()? {
                 Message::Failed(failure) => return Some(failure),
-                Message::Terminal | Message::Ready | Message::HooksDue => {}
+                Message::Terminal | Message::Ready | Message::HooksDue | Message::LinksDue => {}
                 Message::Listener(_) | Message::MapIds(_) => {}
             }
         }

@@ -39,6 +39,8 @@ pub(crate) struct ContainerPlan {
     pub(crate) readonly_paths: Vec<CString>,
     /// Paths below `/proc/sys` and what to write.
     pub(crate) sysctls: Vec<(CString, Vec<u8>)>,
+    /// Whether some of them are of links (`net.*.conf.*`, `net.*.neigh.*`).
+    pub(crate) has_link_sysctls: bool,
     pub(crate) is_root_readonly: bool,
     pub(crate) root_propagation: Propagation,
     /// Whether that is for all mounts below the root, too.
@@ -87,6 +89,7 @@ impl ContainerPlan {
             masked_paths: texts(&linux.masked_paths)?,
             readonly_paths: texts(&linux.readonly_paths)?,
             sysctls: sysctls(&linux)?,
+            has_link_sysctls: linux.sysctl.keys().any(|key| is_of_links(&dotted(key))),
             is_root_readonly: spec.root.as_ref().is_some_and(|root| root.readonly),
             root_propagation: propagation(&linux.rootfs_propagation)?,
             root_reach: if linux.rootfs_propagation.starts_with('r') { Reach::Tree } else { Reach::One },
@@ -220,6 +223,10 @@ fn sysctls(linux: &Linux) -> Result<Vec<(CString, Vec<u8>)>, CreateError> {
         list.push((text(&path_of(&name))?, value.clone().into_bytes()));
     }
     Ok(list)
+}
+
+fn is_of_links(name: &str) -> bool {
+    name.starts_with("net.") && matches!(name.split('.').nth(2), Some("conf" | "neigh"))
 }
 
 const IPC_SYSCTLS: [&str; 8] = [

@@ -155,6 +155,8 @@ pub(crate) enum Message {
     MapIds(u16),
     /// Everything is mounted, the root is still the old one: time for the hooks of the runtime.
     HooksDue,
+    /// What comes next must not be before the links are there.
+    LinksDue,
 }
 
 /// Length of a message.
@@ -167,6 +169,7 @@ impl Message {
             Self::Ready => bytes[0] = 1,
             Self::Terminal => bytes[0] = 2,
             Self::HooksDue => bytes[0] = 4,
+            Self::LinksDue => bytes[0] = 7,
             Self::MapIds(index) => {
                 bytes[0] = 6;
                 bytes[2..4].copy_from_slice(&index.to_le_bytes());
@@ -191,6 +194,7 @@ impl Message {
             1 => Self::Ready,
             2 => Self::Terminal,
             4 => Self::HooksDue,
+            7 => Self::LinksDue,
             5 => Self::Listener(i32::from_le_bytes(errno)),
             6 => Self::MapIds(u16::from_le_bytes([low, high])),
             3 => Self::Failed(Failure {
@@ -211,6 +215,8 @@ pub(crate) const IDS_ARE_MAPPED: u8 = b'i';
 pub(crate) const MOUNT_IS_MAPPED: u8 = b'm';
 /// They cannot be.
 pub(crate) const MOUNT_IS_NOT_MAPPED: u8 = b'n';
+/// The caller has done its own work, and the container's links are there.
+pub(crate) const LINKS_ARE_THERE: u8 = b'l';
 /// The hooks of the runtime have run.
 pub(crate) const HOOKS_DONE: u8 = b'h';
 /// The program may begin.
@@ -271,6 +277,7 @@ mod tests {
             Message::Ready,
             Message::Terminal,
             Message::HooksDue,
+            Message::LinksDue,
             Message::Listener(70_000),
             Message::MapIds(700),
         ]) {

@@ -17,7 +17,7 @@ use sys::mount::{
 use super::binds::clone_inside;
 use super::cgroups::mount_cgroup;
 use super::devices::{bind_console, make_devices};
-use super::{CgroupDoor, ContainerChild, Streams, hear, open_folder, pass_hooks, terminal};
+use super::{CgroupDoor, ContainerChild, Streams, await_links, hear, open_folder, pass_hooks, terminal};
 use crate::options::RootChange;
 use crate::plan::{MountKind, MountPlan};
 use crate::report::{Failure, MOUNT_IS_MAPPED, Message, Step};
@@ -65,6 +65,7 @@ pub(super) fn build(
     };
     ensure_work_folder(root, &child.common.process.folder)?;
     pass_hooks(child)?;
+    await_links(child)?;
     write_sysctls(root, &plan.sysctls)?;
     for (index, mount) in plan.mounts.iter().enumerate().filter(|(_, mount)| mount.is_readonly_at_last) {
         make_readonly(root, mount).map_err(Step::ReadonlyMount.failed_at(index))?;

@@ -1,6 +1,7 @@
 //! What a container is and has.
 
 use std::fs;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use runtime::{CreateError, Stdio};
@@ -371,10 +372,29 @@ fn namespaces_of_another_container_can_be_joined() {
 fn a_folder_serves_as_root_file_system_too() {
     let stage = Stage::script("true");
     let (stdio, readers) = crate::stage::pipes();
-    let mut created = stage.create_on_image(stdio).unwrap();
+    let mut created = stage.create_on_image(stdio, &mut |_| Ok(())).unwrap();
     created.start().unwrap();
     assert_eq!(crate::stage::gather(&created.pidfd, readers).output(), "");
     assert_eq!(fs::metadata(stage.image()).unwrap().uid(), 0);
+}
+
+#[test]
+fn settings_of_links_outlast_the_making_of_links() {
+    const SETTING: &str = "net/ipv6/conf/default/disable_ipv6";
+    let mut stage = Stage::script(&format!("cat /proc/sys/{SETTING}"));
+    stage.linux().sysctl.insert(SETTING.replace('/', "."), "1".to_owned());
+    let (stdio, readers) = crate::stage::pipes();
+    // As a caller does who makes links: sets it for a while, and puts it back late.
+    let mut created = stage
+        .create_on_image(stdio, &mut |newborn| {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            let place = newborn.net_namespace()?;
+            netlink::namespace::visit(place.as_fd(), || fs::write(format!("/proc/sys/{SETTING}"), "0"))??;
+            Ok(())
+        })
+        .unwrap();
+    created.start().unwrap();
+    assert_eq!(crate::stage::gather(&created.pidfd, readers).output(), "1\n");
 }
 
 #[test]

@@ -220,7 +220,7 @@ fn a_bind_of_the_root_shows_earlier_mounts_with_ids_of_its_own() {
                 "uidMappings": {map}, "gidMappings": {map}}}"#
         ));
         let (stdio, readers) = pipes();
-        let mut created = stage.create_on_image(stdio).unwrap();
+        let mut created = stage.create_on_image(stdio, &mut |_| Ok(())).unwrap();
         created.start().unwrap();
         assert_eq!(gather(&created.pidfd, readers).output(), format!("{shown}\n9\n"));
     }

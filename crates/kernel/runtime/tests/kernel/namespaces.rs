@@ -188,7 +188,7 @@ fn without_a_mount_namespace_the_host_sees_the_root_and_nothing_of_a_failure() {
         linux.masked_paths.clear();
         linux.readonly_paths.clear();
         stage.spec.mounts.retain(|mount| !mount.destination.starts_with("/sys"));
-        let create = |stage: &Stage, stdio| stage.create_on_image(stdio);
+        let create = |stage: &Stage, stdio| stage.create_on_image(stdio, &mut |_| Ok(()));
         let mounts = || fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
         let before = mounts();
         let place = stage.image().display().to_string();

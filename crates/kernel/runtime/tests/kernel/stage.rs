@@ -12,8 +12,8 @@ use cgroup::{Layout, Plan};
 use oci_spec::runtime::{Process, Resources, Spec};
 use runtime::seccomp::{Host, Profile, Program, compile};
 use runtime::{
-    CreateError, CreateOptions, CreateRequest, Created, ExecChild, ExecOptions, ExecRequest, Rootfs, Stdio,
-    UserWish, create, exec,
+    CreateError, CreateOptions, CreateRequest, Created, ExecChild, ExecOptions, ExecRequest, Meanwhile,
+    Rootfs, Stdio, UserWish, create, exec,
 };
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
@@ -135,7 +135,11 @@ impl Stage {
     }
 
     /// Creates it on the image itself, without layers, group and filter.
-    pub(crate) fn create_on_image(&self, stdio: Stdio) -> Result<Created, CreateError> {
+    pub(crate) fn create_on_image(
+        &self,
+        stdio: Stdio,
+        while_mounting: &mut Meanwhile<'_>,
+    ) -> Result<Created, CreateError> {
         let request = CreateRequest {
             id: "x",
             spec: &self.spec,
@@ -147,7 +151,7 @@ impl Stage {
             gate: None,
             options: CreateOptions::default(),
         };
-        create(request, &mut |_| Ok(()))
+        create(request, while_mounting)
     }
 
     fn filter(&self) -> Option<&Program> {
