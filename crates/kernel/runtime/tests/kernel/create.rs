@@ -387,7 +387,10 @@ fn settings_of_links_outlast_the_making_of_links() {
     // As a caller does who makes links: sets it for a while, and puts it back late.
     let mut created = stage
         .create_on_image(stdio, &mut |newborn| {
-            std::thread::sleep(std::time::Duration::from_millis(100));
+            let status = format!("/proc/{}/status", newborn.pid);
+            testing::wait::eventually("the child has come to where it waits for a word", || {
+                fs::read_to_string(&status).unwrap().contains("(sleeping)")
+            });
             let place = newborn.net_namespace()?;
             netlink::namespace::visit(place.as_fd(), || fs::write(format!("/proc/sys/{SETTING}"), "0"))??;
             Ok(())
